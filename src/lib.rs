@@ -1,0 +1,18 @@
+//! Telegraf external input plugin for Allen-Bradley PowerMonitor 500 meters (Bulletin 1420).
+//!
+//! Data flows one way, top to bottom; a module may use what stands below it, never above:
+//!
+//! ```text
+//! cli, commands     what a person can ask for
+//! config            the TOML a person writes → typed, validated settings
+//! plugin            the execd life: triggers in, lines out, shutdown
+//! collector         one task per meter: schedule, back-off, gaps, health
+//! source            "give me these tables now": EtherNet/IP explicit, Modbus TCP
+//! enip              the EtherNet/IP protocol: bytes ↔ types, and the session
+//! metric            a reading → line protocol
+//! meter             what the meter is: tables as data, bytes → values, identity, physics
+//! simulator         a PowerMonitor 500 on loopback, for tests, demos and people without a meter
+//! ```
+
+pub mod meter;
+pub mod suggest;

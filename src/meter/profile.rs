@@ -1,0 +1,354 @@
+//! A profile: what one kind of meter is, as data, checked at the door.
+//!
+//! `powermonitor_500.toml` (compiled in) or a user's file of the same format → [`file`](super::file) →
+//! checks → [`Profile`], which every other module asks: sources for what to request, the decoder for
+//! where things stand, `fields` for what to print, the simulator for what to serve.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use super::element::{Convert, Element, Evidence, Use, WireType};
+use super::file;
+use super::table::Table;
+
+/// The register that holds the meter's password; no row may contain it and no read may cover it.
+pub const PASSWORD_REGISTER: u16 = 0x1000;
+
+/// Units a row may carry.
+const UNITS: [&str; 12] = ["", "V", "A", "W", "VA", "var", "Hz", "Wh", "varh", "s", "min", "kWh/pulse"];
+
+const BUILT_IN: &str = include_str!("powermonitor_500.toml");
+
+/// One assembly (class 4) of the meter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assembly {
+    /// Instance number.
+    pub instance: u16,
+    /// The table its elements belong to.
+    pub table: Table,
+    /// Accepted sizes in bytes, as attribute 4 reports them.
+    pub sizes: Vec<u16>,
+    /// Title in the manual.
+    pub title: String,
+}
+
+impl Assembly {
+    /// The smallest accepted size in bytes; every element lies within it.
+    pub fn min_size(&self) -> u16 {
+        self.sizes.iter().copied().min().unwrap_or(0)
+    }
+}
+
+/// Which devices the profile was made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityRule {
+    /// CIP vendor ID.
+    pub vendor: u16,
+    /// CIP device type.
+    pub device_type: u16,
+    /// Product codes with their catalog numbers.
+    pub products: Vec<(u16, String)>,
+}
+
+/// Everything known about one kind of meter.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Short name, shown in `powermonitor_500_info`.
+    pub name: String,
+    /// Title for people.
+    pub title: String,
+    /// Where the facts come from: key, citation.
+    pub sources: Vec<(String, String)>,
+    /// Which devices the profile was made for.
+    pub identity: IdentityRule,
+    /// The assemblies, by instance.
+    pub assemblies: Vec<Assembly>,
+    /// The elements, in table and field order.
+    pub elements: Vec<Element>,
+}
+
+impl Profile {
+    /// The profile compiled into the program.
+    pub fn built_in() -> Arc<Profile> {
+        static PROFILE: OnceLock<Arc<Profile>> = OnceLock::new();
+        PROFILE
+            .get_or_init(|| match Profile::parse(BUILT_IN) {
+                Ok(profile) => Arc::new(profile),
+                // A test loads this very text, so a program that passes its tests never gets here.
+                Err(reason) => unreachable!("the compiled-in profile is invalid: {reason}"),
+            })
+            .clone()
+    }
+
+    /// Reads a profile file; it may move the built-in profile's elements or leave some out, but never
+    /// rename or retype them.
+    ///
+    /// # Errors
+    /// One sentence that names the file and what to change.
+    pub fn load(path: &Path) -> Result<Arc<Profile>, String> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("cannot read profile {}: {error}", path.display()))?;
+        let profile = Profile::parse(&text)
+            .and_then(|profile| profile.check_against(&Profile::built_in()).map(|()| profile))
+            .map_err(|reason| format!("profile {}: {reason}", path.display()))?;
+        Ok(Arc::new(profile))
+    }
+
+    /// Parses and checks the text of a profile.
+    ///
+    /// # Errors
+    /// One sentence that names the row and what is wrong with it.
+    pub fn parse(text: &str) -> Result<Profile, String> {
+        let profile = file::parse(text)?;
+        profile.check()?;
+        Ok(profile)
+    }
+
+    /// The assembly with this instance number.
+    pub fn assembly(&self, instance: u16) -> Option<&Assembly> {
+        self.assemblies.iter().find(|assembly| assembly.instance == instance)
+    }
+
+    /// The assemblies that carry a table, in instance order.
+    pub fn assemblies_of(&self, table: Table) -> impl Iterator<Item = &Assembly> {
+        self.assemblies.iter().filter(move |assembly| assembly.table == table)
+    }
+
+    /// The elements of a table with their index in [`Profile::elements`], in field order.
+    pub fn elements_of(&self, table: Table) -> impl Iterator<Item = (usize, &Element)> {
+        self.elements.iter().enumerate().filter(move |(_, element)| element.table == table)
+    }
+
+    /// Finds an element's index by table and name.
+    pub fn index_of(&self, table: Table, name: &str) -> Option<usize> {
+        self.elements.iter().position(|element| element.table == table && element.name == name)
+    }
+
+    /// The catalog number for a CIP product code.
+    pub fn catalog(&self, product_code: u16) -> Option<&str> {
+        let (_, catalog) = self.identity.products.iter().find(|(code, _)| *code == product_code)?;
+        Some(catalog)
+    }
+
+    /// The weakest evidence among a table's fields that are at least as good as `accepted`.
+    pub fn basis(&self, table: Table, accepted: Evidence) -> Option<Evidence> {
+        self.elements_of(table)
+            .filter(|(_, element)| element.usage != Use::None)
+            .map(|(_, element)| element.evidence)
+            .filter(|evidence| *evidence >= accepted)
+            .min()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let mut instances = HashSet::new();
+        for assembly in &self.assemblies {
+            if !instances.insert(assembly.instance) {
+                return Err(format!("assembly {} is listed twice", assembly.instance));
+            }
+            if assembly.sizes.is_empty() || assembly.sizes.iter().any(|size| *size == 0 || *size > 500) {
+                return Err(format!(
+                    "assembly {}: sizes must name 1 to 500 bytes (an unconnected reply carries no more)",
+                    assembly.instance
+                ));
+            }
+        }
+        let mut names = HashSet::new();
+        for element in &self.elements {
+            self.check_element(element)?;
+            let labels = element.labels.iter().map(|(name, _)| name.as_str());
+            for name in std::iter::once(element.name.as_str()).chain(labels) {
+                if !names.insert((element.table, name.to_owned())) {
+                    return Err(format!("{}: the table {} has this name twice", name, element.table));
+                }
+            }
+        }
+        for (index, element) in self.elements.iter().enumerate() {
+            for other in &self.elements[..index] {
+                check_overlap(element, other)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_element(&self, element: &Element) -> Result<(), String> {
+        let fail = |reason: String| Err(format!("{}.{}: {reason}", element.table, element.name));
+        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if element.name.is_empty() || !element.name.chars().all(legal) {
+            return fail("names are lower-case letters, digits and underscores".to_owned());
+        }
+        if !UNITS.contains(&element.unit.as_str()) {
+            return fail(format!("unknown unit \"{}\"", element.unit));
+        }
+        if !self.sources.iter().any(|(key, _)| *key == element.source) {
+            return fail(format!("source \"{}\" is not in [sources]", element.source));
+        }
+        let (low, high) = element.range;
+        if !(low.is_finite() && high.is_finite() && low < high) && !element.wire.is_text() {
+            return fail("range must be two finite numbers, the smaller first".to_owned());
+        }
+        if element.wire.is_text() && element.usage == Use::Field {
+            return fail("text can only be used in the info table".to_owned());
+        }
+        if let WireType::Bit(bit) = element.wire
+            && bit > 15
+        {
+            return fail(format!("bit {bit} does not exist in a 16-bit word"));
+        }
+        if let WireType::Letters(words) = element.wire
+            && !(1..=64).contains(&words)
+        {
+            return fail("words must be 1 to 64".to_owned());
+        }
+        if let Convert::Codes(codes) = &element.convert
+            && codes.is_empty()
+        {
+            return fail("codes must not be empty".to_owned());
+        }
+        if element.place.is_none() && element.modbus.is_none() {
+            return fail("neither an assembly nor a Modbus address is given".to_owned());
+        }
+        if let Some(place) = element.place {
+            let Some(assembly) = self.assembly(place.instance) else {
+                return fail(format!("assembly {} is not described", place.instance));
+            };
+            if assembly.table != element.table {
+                return fail(format!("assembly {} belongs to table {}", place.instance, assembly.table));
+            }
+            let end = u32::from(place.offset) + u32::from(element.wire.bytes());
+            if end > u32::from(assembly.min_size()) {
+                return fail(format!(
+                    "ends at byte {end}, but assembly {} has {} bytes",
+                    place.instance,
+                    assembly.min_size()
+                ));
+            }
+        }
+        if let Some(registers) = element.registers() {
+            if registers.end > 0x1_0000 {
+                return fail("runs past the last Modbus address 0xFFFF".to_owned());
+            }
+            if registers.contains(&u32::from(PASSWORD_REGISTER)) {
+                return fail("covers 0x1000, the meter's password, which is never read".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// A user's profile may move elements or leave them out; the schema of the data stays ours.
+    fn check_against(&self, built_in: &Profile) -> Result<(), String> {
+        for element in &self.elements {
+            let Some(index) = built_in.index_of(element.table, &element.name) else {
+                let mut text = format!("{}.{}: no such element", element.table, element.name);
+                let names = built_in.elements_of(element.table).map(|(_, e)| e.name.as_str());
+                if let Some(nearest) = crate::suggest::nearest(&element.name, names) {
+                    let _ = write!(text, ", did you mean {nearest}?");
+                }
+                return Err(text);
+            };
+            let ours = &built_in.elements[index];
+            let same = (ours.wire, &ours.convert, &ours.unit, ours.kind, ours.usage, &ours.labels)
+                == (
+                    element.wire,
+                    &element.convert,
+                    &element.unit,
+                    element.kind,
+                    element.usage,
+                    &element.labels,
+                );
+            if !same {
+                return Err(format!(
+                    "{}.{}: a profile may move an element, not change its type, unit, kind, use or labels",
+                    element.table, element.name
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_overlap(a: &Element, b: &Element) -> Result<(), String> {
+    // Several bits share a word, and nothing else may.
+    if let (WireType::Bit(x), WireType::Bit(y)) = (a.wire, b.wire)
+        && x != y
+    {
+        return Ok(());
+    }
+    if let (Some(x), Some(y)) = (a.place, b.place)
+        && x.instance == y.instance
+        && x.offset < y.offset + b.wire.bytes()
+        && y.offset < x.offset + a.wire.bytes()
+    {
+        return Err(format!(
+            "{}.{} and {}.{} overlap in assembly {}",
+            b.table, b.name, a.table, a.name, x.instance
+        ));
+    }
+    if let (Some(x), Some(y)) = (a.registers(), b.registers())
+        && x.start < y.end
+        && y.start < x.end
+    {
+        return Err(format!(
+            "{}.{} and {}.{} overlap at Modbus address 0x{:04X}",
+            b.table,
+            b.name,
+            a.table,
+            a.name,
+            x.start.max(y.start)
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(from: &str, to: &str) -> String {
+        assert!(BUILT_IN.contains(from), "the text to break is gone: {from}");
+        match Profile::parse(&BUILT_IN.replacen(from, to, 1)) {
+            Err(reason) => reason,
+            Ok(_) => panic!("accepted {to}"),
+        }
+    }
+
+    #[test]
+    fn the_compiled_in_profile_is_sound() {
+        let profile = Profile::built_in();
+        assert_eq!(profile.assemblies.len(), 9);
+        assert_eq!(profile.elements_of(Table::Realtime).count(), 30);
+        assert_eq!(profile.elements_of(Table::Energy).count(), 9);
+        assert_eq!(profile.catalog(7), Some("1420-V2-ENT"));
+    }
+
+    #[test]
+    fn a_profile_that_cannot_be_true_is_refused_with_its_row() {
+        let voltage = "offset = 4 , modbus = 0x0052";
+        assert!(refused(voltage, "offset = 2, modbus = 0x0052").contains("overlap in assembly 101"));
+        assert!(refused(voltage, "offset = 4, modbus = 0x0051").contains("overlap at Modbus address"));
+        assert!(refused(voltage, "offset = 46, modbus = 0x0052").contains("assembly 101 has 48 bytes"));
+        assert!(refused(voltage, "offset = 4, modbus = 0xFFFF").contains("0xFFFF"));
+        assert!(refused("modbus = 0x1001", "modbus = 0x1000").contains("password"));
+        assert!(refused("name = \"voltage_l2_n_v\"", "name = \"voltage_l1_n_v\"").contains("twice"));
+        assert!(refused("unit = \"Hz\"", "unit = \"hz\"").contains("unknown unit"));
+        assert!(refused("range = [0.0, 100.0]", "range = [100.0, 0.0]").contains("range"));
+        assert!(refused("range = [0.0, 100.0]", "rang = [0.0, 100.0]").contains("rang"));
+        assert!(refused("instance = 108", "instance = 107").contains("twice"));
+    }
+
+    #[test]
+    fn a_user_profile_moves_elements_but_never_renames_or_retypes_them() {
+        let built_in = Profile::built_in();
+        let swap = |from: &str, to: &str| {
+            Profile::parse(&BUILT_IN.replacen(from, to, 1))
+                .and_then(|profile| profile.check_against(&built_in))
+        };
+        assert_eq!(swap("modbus = 0x0520", "modbus = 0x0600"), Ok(()));
+        assert!(
+            swap("name = \"frequency_hz\"", "name = \"frequency_khz\"")
+                .is_err_and(|reason| reason.contains("did you mean frequency_hz?"))
+        );
+        assert!(swap("unit = \"Hz\"", "unit = \"s\"").is_err_and(|reason| reason.contains("move")));
+    }
+}
