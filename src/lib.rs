@@ -12,7 +12,10 @@
 //! metric            a reading → line protocol
 //! meter             what the meter is: tables as data, bytes → values, identity, physics
 //! simulator         a PowerMonitor 500 on loopback, for tests, demos and people without a meter
+//! net, suggest      a TCP connection; "did you mean …?"
 //! ```
 
+pub mod enip;
 pub mod meter;
+pub mod net;
 pub mod suggest;

@@ -1,0 +1,23 @@
+//! The EtherNet/IP protocol: bytes ↔ types, and the encapsulation session that carries them.
+//!
+//! ```text
+//! message   CIP read requests and replies (what we can say at all: nothing here can write)
+//! status    CIP and encapsulation status codes in words
+//! identity  the Identity object's attributes
+//! packet    24-byte encapsulation header + data, on a byte stream
+//! session   RegisterSession, one request in flight, UnRegisterSession
+//! ```
+//!
+//! The wire codec for the encapsulation header, the Common Packet Format and CIP requests and responses
+//! is `rust-ethernet-ip-protocol`. The client of the same project, `rust-ethernet-ip`, is not used to
+//! read the meter: it wraps every request in Unconnected Send and repeats it bare when the device answers
+//! 0x08, so that each read costs two requests, it adds two probes per connect, its timeouts are fixed at
+//! 10 s, and it has no class 1. It serves the tests as a third-party client of the simulator.
+
+pub mod identity;
+pub mod message;
+pub mod packet;
+pub mod session;
+pub mod status;
+
+pub use session::{Session, SessionError};

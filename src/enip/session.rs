@@ -1,0 +1,164 @@
+//! An encapsulation session: one TCP connection, one request in flight.
+//!
+//! RegisterSession → any number of [`Read`]s → UnRegisterSession (no reply). Whatever goes wrong ends the
+//! session: a request that timed out, was cancelled or was answered strangely can never be answered late
+//! into the next request, because there is no next request on that connection.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::message::{Malformed, Read};
+use super::packet::{self, Packet, PacketError};
+use super::status::{Refusal, encapsulation_status};
+
+/// What ended a session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// No reply within the request timeout.
+    #[error("no reply to {request} within {}", humantime::format_duration(*after))]
+    Timeout {
+        /// What was asked, in words.
+        request: String,
+        /// The request timeout.
+        after: Duration,
+    },
+    /// The meter closed the connection instead of answering.
+    #[error("the meter closed the connection")]
+    Closed,
+    /// The connection failed.
+    #[error("the connection broke: {0}")]
+    Io(#[from] io::Error),
+    /// The meter answered with an encapsulation status.
+    #[error("encapsulation status 0x{0:04X}: {status}", status = encapsulation_status(*.0))]
+    Status(u32),
+    /// The meter answered with something that is not an answer.
+    #[error("malformed reply: {0}")]
+    Malformed(#[from] Malformed),
+}
+
+impl From<PacketError> for SessionError {
+    fn from(error: PacketError) -> Self {
+        match error {
+            PacketError::Closed => SessionError::Closed,
+            PacketError::Broken(error) => SessionError::Io(error),
+            PacketError::TooLong(_) => SessionError::Malformed(Malformed(error.to_string())),
+        }
+    }
+}
+
+/// An open session.
+#[derive(Debug)]
+pub struct Session {
+    /// `None` once anything has gone wrong.
+    stream: Option<TcpStream>,
+    handle: u32,
+    /// Counts up with every request and never repeats within a connection.
+    context: u64,
+}
+
+impl Session {
+    /// Registers a session on a fresh connection.
+    ///
+    /// # Errors
+    /// [`SessionError`]; the connection is closed.
+    pub async fn register(stream: TcpStream, within: Duration) -> Result<Session, SessionError> {
+        let mut session = Session { stream: Some(stream), handle: 0, context: rand::random() };
+        let reply = session
+            .exchange(packet::REGISTER_SESSION, &packet::REGISTER_DATA, within, "RegisterSession")
+            .await?;
+        if reply.header.session_handle == 0 {
+            return Err(Malformed("the meter registered session 0".to_owned()).into());
+        }
+        session.handle = reply.header.session_handle;
+        Ok(session)
+    }
+
+    /// Whether the session can still be used.
+    pub fn is_open(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// The meter's address.
+    pub fn peer(&self) -> Option<std::net::SocketAddr> {
+        self.stream.as_ref()?.peer_addr().ok()
+    }
+
+    /// Asks one thing and waits for its answer. A refusal by the device is the inner value.
+    ///
+    /// # Errors
+    /// [`SessionError`]; the session is over.
+    pub async fn read(
+        &mut self,
+        read: Read,
+        within: Duration,
+    ) -> Result<Result<Vec<u8>, Refusal>, SessionError> {
+        let what = match read {
+            Read::Identity => "the identity request".to_owned(),
+            Read::AssemblyData(instance) => format!("the read of assembly {instance}"),
+            Read::AssemblySize(instance) => format!("the size request for assembly {instance}"),
+        };
+        let reply = self.exchange(packet::SEND_RR_DATA, &read.encode(), within, &what).await?;
+        let answer = read.decode(&reply.data);
+        if answer.is_err() {
+            self.stream = None;
+        }
+        Ok(answer?)
+    }
+
+    /// Says good-bye: UnRegisterSession, which has no reply, then closes.
+    pub async fn close(mut self) {
+        if let Some(mut stream) = self.stream.take() {
+            let bytes = packet::encode(packet::UNREGISTER_SESSION, self.handle, [0; 8], 0, &[]);
+            // The meter may be gone; there is nobody left to tell.
+            let _ = stream.write_all(&bytes).await;
+            let _ = stream.shutdown().await;
+        }
+    }
+
+    /// Sends a request and receives its reply. The stream is put back only when both went well, so that
+    /// neither an error nor a cancelled caller leaves a half-used connection behind.
+    async fn exchange(
+        &mut self,
+        command: u16,
+        data: &[u8],
+        within: Duration,
+        what: &str,
+    ) -> Result<Packet, SessionError> {
+        let mut stream = self.stream.take().ok_or(SessionError::Closed)?;
+        self.context = self.context.wrapping_add(1);
+        let context = self.context.to_le_bytes();
+        let bytes = packet::encode(command, self.handle, context, 0, data);
+        let exchange = async {
+            stream.write_all(&bytes).await.map_err(SessionError::from)?;
+            packet::receive(&mut stream).await.map_err(SessionError::from)
+        };
+        let reply = timeout(within, exchange)
+            .await
+            .map_err(|_| SessionError::Timeout { request: what.to_owned(), after: within })??;
+        self.check(&reply, command, context)?;
+        self.stream = Some(stream);
+        Ok(reply)
+    }
+
+    fn check(&self, reply: &Packet, command: u16, context: [u8; 8]) -> Result<(), SessionError> {
+        let strange = |reason: String| Err(Malformed(reason).into());
+        let header = &reply.header;
+        if header.command != command {
+            return strange(format!("it is to command 0x{:04X}, we sent 0x{command:04X}", header.command));
+        }
+        if header.status != 0 {
+            return Err(SessionError::Status(header.status));
+        }
+        if header.sender_context != context {
+            return strange("it answers another request (sender context differs)".to_owned());
+        }
+        if self.handle != 0 && header.session_handle != self.handle {
+            return strange("it belongs to another session".to_owned());
+        }
+        Ok(())
+    }
+}
