@@ -17,5 +17,6 @@
 
 pub mod enip;
 pub mod meter;
+pub mod metric;
 pub mod net;
 pub mod suggest;
