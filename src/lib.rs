@@ -19,4 +19,5 @@ pub mod enip;
 pub mod meter;
 pub mod metric;
 pub mod net;
+pub mod source;
 pub mod suggest;

@@ -185,7 +185,8 @@ impl Profile {
             return fail(format!("source \"{}\" is not in [sources]", element.source));
         }
         let (low, high) = element.range;
-        if !element.wire.is_text() && !(low.is_finite() && high.is_finite() && low < high) {
+        let sound = low.is_finite() && high.is_finite() && low < high;
+        if !sound && !element.wire.is_text() {
             return fail("range must be two finite numbers, the smaller first".to_owned());
         }
         if element.wire.is_text() && element.usage == Use::Field {

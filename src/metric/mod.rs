@@ -7,7 +7,8 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use influxdb_line_protocol::{FieldValue, LineProtocolBuilder};
+use influxdb_line_protocol::LineProtocolBuilder;
+use influxdb_line_protocol::builder::FieldValue;
 
 use crate::meter::{Profile, Readings, Table, Value};
 

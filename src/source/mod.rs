@@ -1,0 +1,177 @@
+//! "Give me these tables now": the seam between collecting and the wire.
+//!
+//! ```text
+//! collector ── tables ──→ Source ──→ explicit  EtherNet/IP, one read per assembly
+//!                                └─→ modbus    Modbus TCP, planned block reads (plan, reader)
+//! collector ←── Gather: readings, failures per table, traffic
+//! ```
+//!
+//! A source keeps what it reads even when a later block fails, keeps its connection as long as it is sound,
+//! and may be dropped in the middle of a gather: a half-used connection is never used again.
+
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::meter::{Readings, Table, TableSet};
+use crate::net::ConnectError;
+
+pub mod explicit;
+pub mod modbus;
+pub mod plan;
+mod reader;
+
+pub use explicit::Explicit;
+pub use modbus::Modbus;
+
+/// Where a meter is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name or IP address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// How long to wait on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection, name resolution included.
+    pub connect: Duration,
+    /// For one request.
+    pub request: Duration,
+}
+
+/// Why a block was not read, with a sentence for people. The code is the status line's `result_code`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// A request or a connect was not answered in time.
+    #[error("{0}")]
+    Timeout(String),
+    /// No connection, or the connection was lost.
+    #[error("{0}")]
+    Connection(String),
+    /// The meter answered that it will not.
+    #[error("{0}")]
+    Refused(String),
+    /// The device is not the one the profile was made for.
+    #[error("{0}")]
+    WrongDevice(String),
+    /// An assembly does not have the size the profile expects.
+    #[error("{0}")]
+    WrongSize(String),
+    /// The answer makes no sense.
+    #[error("{0}")]
+    BadData(String),
+    /// EtherNet/IP pauses because we are, or just were, on Modbus.
+    #[error("{0}")]
+    Suspended(String),
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Silent { .. } => Failure::Timeout(error.to_string()),
+            _ => Failure::Connection(error.to_string()),
+        }
+    }
+}
+
+/// Counters since start; all of them appear in the status line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests sent.
+    pub requests: u64,
+    /// Replies received, refusals included.
+    pub responses: u64,
+    /// Requests and connects that were not answered in time.
+    pub timeouts: u64,
+    /// Other failures.
+    pub errors: u64,
+    /// Connections made after the first.
+    pub reconnects: u64,
+}
+
+/// One gather under way: what a source fills in.
+#[derive(Debug)]
+pub struct Gather<'a> {
+    /// The tables that are due.
+    pub tables: TableSet,
+    /// Where values go.
+    pub readings: &'a mut Readings,
+    /// Counters since start.
+    pub traffic: &'a mut Traffic,
+    /// Blocks that failed, by table.
+    pub failures: Vec<(Table, Failure)>,
+    /// Tables whose every block was tried.
+    pub tried: TableSet,
+    /// Slowest reply.
+    pub slowest: Option<Duration>,
+}
+
+impl<'a> Gather<'a> {
+    /// A gather of these tables.
+    pub fn new(tables: TableSet, readings: &'a mut Readings, traffic: &'a mut Traffic) -> Self {
+        Gather { tables, readings, traffic, failures: Vec::new(), tried: TableSet::EMPTY, slowest: None }
+    }
+
+    /// Notes that a block of a table failed.
+    pub fn fail(&mut self, table: Table, failure: Failure) {
+        self.failures.push((table, failure));
+    }
+
+    /// Notes a reply to a request sent at `sent`.
+    fn replied(&mut self, sent: Instant) {
+        self.traffic.responses += 1;
+        let took = sent.elapsed();
+        self.slowest = Some(self.slowest.map_or(took, |slowest| slowest.max(took)));
+    }
+
+    fn arrived(&mut self, table: Table) {
+        self.readings.arrived(table, SystemTime::now());
+    }
+}
+
+/// One way to read a meter.
+#[derive(Debug)]
+pub enum Source {
+    /// EtherNet/IP, Get_Attribute_Single, unconnected.
+    Explicit(Explicit),
+    /// Modbus TCP.
+    Modbus(Modbus),
+}
+
+impl Source {
+    /// Reads the tables that are due. Cancel-safe: what was read stays in the gather.
+    pub async fn gather(&mut self, gather: &mut Gather<'_>) {
+        match self {
+            Source::Explicit(source) => source.gather(gather).await,
+            Source::Modbus(source) => source.gather(gather).await,
+        }
+    }
+
+    /// Ends the connection as the protocol wants it.
+    pub async fn close(&mut self) {
+        match self {
+            Source::Explicit(source) => source.close().await,
+            Source::Modbus(source) => source.close().await,
+        }
+    }
+
+    /// The identity the device reported at connect, over CIP.
+    pub fn identity(&self) -> Option<&crate::meter::identity::Identity> {
+        match self {
+            Source::Explicit(source) => source.identity(),
+            Source::Modbus(_) => None,
+        }
+    }
+}
