@@ -15,6 +15,7 @@
 //! net, suggest      a TCP connection; "did you mean …?"
 //! ```
 
+pub mod config;
 pub mod enip;
 pub mod meter;
 pub mod metric;

@@ -1,0 +1,369 @@
+//! One meter's settings: options and defaults → values that make sense together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::address::Address;
+use super::duration::show;
+use super::file::Options;
+use super::limits::{self, Timeouts};
+use super::names;
+use super::selection::{Selection, Wanted};
+use super::value::Parsed;
+use crate::meter::decode::WordOrder;
+use crate::meter::{Evidence, Profile, Table, TableSet};
+
+/// TCP port of EtherNet/IP.
+pub const ETHERNET_IP_PORT: u16 = 44818;
+/// TCP port of Modbus.
+pub const MODBUS_PORT: u16 = 502;
+/// [`MeterConfig::profile_name`] of the profile compiled into the program.
+pub const BUILT_IN_PROFILE: &str = "built-in";
+
+/// How a meter is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Connection {
+    /// EtherNet/IP, one unconnected request per assembly; takes no connection from the PLC.
+    Explicit,
+    /// Modbus TCP.
+    Modbus,
+}
+
+impl Connection {
+    /// The word used in configuration and status.
+    pub fn name(self) -> &'static str {
+        match self {
+            Connection::Explicit => "explicit",
+            Connection::Modbus => "modbus",
+        }
+    }
+
+    /// The protocol's usual TCP port.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Connection::Explicit => ETHERNET_IP_PORT,
+            Connection::Modbus => MODBUS_PORT,
+        }
+    }
+}
+
+/// What to do with a device that is not the one the profile was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentityPolicy {
+    /// Refuse it.
+    Require,
+    /// Say so and read it.
+    Warn,
+}
+
+impl IdentityPolicy {
+    /// The word used in configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            IdentityPolicy::Require => "require",
+            IdentityPolicy::Warn => "warn",
+        }
+    }
+}
+
+/// What to do with a map that the meter's numbers contradict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapCheckPolicy {
+    /// Emit nothing that depends on it.
+    Refuse,
+    /// Say so and emit it.
+    Warn,
+    /// Do not check.
+    Off,
+}
+
+impl MapCheckPolicy {
+    /// The word used in configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            MapCheckPolicy::Refuse => "refuse",
+            MapCheckPolicy::Warn => "warn",
+            MapCheckPolicy::Off => "off",
+        }
+    }
+}
+
+/// How Modbus TCP is spoken to a meter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModbusSettings {
+    /// TCP port.
+    pub port: u16,
+    /// Unit identifier.
+    pub unit_id: u8,
+    /// Which word of a 32- or 64-bit value comes first.
+    pub word_order: WordOrder,
+    /// Whether the connection is closed after each gather, which leaves the meter's only socket to others.
+    pub close_after_gather: bool,
+    /// Registers in one request, 4 to 125.
+    pub max_registers: u16,
+    /// Whether Modbus beside EtherNet/IP was allowed, although it may interrupt the PLC's I/O.
+    pub may_interrupt: bool,
+}
+
+/// One meter, validated.
+#[derive(Debug, Clone)]
+pub struct MeterConfig {
+    /// Its unique name, the tag `meter`.
+    pub name: String,
+    /// Where it is.
+    pub address: Address,
+    /// How it is read.
+    pub connection: Connection,
+    /// The tables read over `connection`; with `raw_energy` also [`Table::Raw`]. [`Table::Info`] is read at
+    /// connect without being listed.
+    pub tables: TableSet,
+    /// The tables read over Modbus beside EtherNet/IP; empty unless that was allowed.
+    pub modbus_tables: TableSet,
+    /// How often the meter is gathered.
+    pub interval: Duration,
+    /// How often each table is read, for every table in `tables` and `modbus_tables`.
+    pub intervals: BTreeMap<Table, Duration>,
+    /// Whether gathers are aligned to the wall clock.
+    pub round_interval: bool,
+    /// Longest random delay before each gather.
+    pub collection_jitter: Duration,
+    /// Fixed delay before each gather.
+    pub collection_offset: Duration,
+    /// Timestamps are rounded to this power of ten, 1 ns to 1 s.
+    pub precision: Duration,
+    /// Longest time for a connect.
+    pub connect_timeout: Duration,
+    /// Longest time for one request.
+    pub timeout: Duration,
+    /// Longest time for one gather in all.
+    pub gather_timeout: Duration,
+    /// What to do with a different device.
+    pub identity: IdentityPolicy,
+    /// What to do with a contradicted map.
+    pub map_check: MapCheckPolicy,
+    /// Weakest evidence accepted.
+    pub evidence: Evidence,
+    /// The map.
+    pub profile: Arc<Profile>,
+    /// Where the map came from: [`BUILT_IN_PROFILE`] or the file as written.
+    pub profile_name: String,
+    /// Whether assembly 107 is stored undecoded.
+    pub raw_energy: bool,
+    /// Modbus settings, whatever the connection.
+    pub modbus: ModbusSettings,
+    /// The meter's clock's time zone, for `clock_offset_s`.
+    pub timezone: Option<jiff::tz::TimeZone>,
+    /// Tags on every line of the meter, `meter` included, sorted by key.
+    pub tags: Vec<(String, String)>,
+    /// Per element of the profile: whether it is emitted.
+    pub selected: Vec<bool>,
+}
+
+impl MeterConfig {
+    /// How often a table is read.
+    pub fn period(&self, table: Table) -> Duration {
+        self.intervals.get(&table).copied().unwrap_or(self.interval)
+    }
+
+    /// The TCP port of the meter's connection.
+    pub fn port(&self) -> u16 {
+        match self.connection {
+            Connection::Explicit => self.address.port.unwrap_or(ETHERNET_IP_PORT),
+            Connection::Modbus => self.modbus.port,
+        }
+    }
+}
+
+/// What meters share while they are resolved.
+pub(super) struct Surroundings<'a> {
+    directory: &'a Path,
+    profiles: HashMap<PathBuf, Arc<Profile>>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Relative paths are taken from `directory`.
+    pub(super) fn new(directory: &'a Path) -> Self {
+        Surroundings { directory, profiles: HashMap::new() }
+    }
+
+    /// Each profile file is read once, however many meters name it.
+    fn profile(&mut self, name: Option<&str>) -> Result<(Arc<Profile>, String), String> {
+        let Some(name) = name.filter(|name| !name.is_empty() && *name != BUILT_IN_PROFILE) else {
+            return Ok((Profile::built_in(), BUILT_IN_PROFILE.to_owned()));
+        };
+        let path = self.directory.join(name);
+        let profile = match self.profiles.get(&path) {
+            Some(profile) => profile.clone(),
+            None => {
+                let profile = Profile::load(&path)?;
+                self.profiles.insert(path, profile.clone());
+                profile
+            }
+        };
+        Ok((profile, name.to_owned()))
+    }
+}
+
+/// A meter's settings, and what a person should be told about them once.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    pub(super) meter: MeterConfig,
+    pub(super) notes: Vec<String>,
+}
+
+/// Turns a meter's completed options into settings.
+///
+/// # Errors
+/// One sentence about the first option that cannot be.
+pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result<Resolved, String> {
+    let address = options.address.map(|address| address.into_inner().0);
+    let address =
+        address.ok_or("address is missing, write the meter's host name or IP address".to_owned())?;
+    let name = options.name.map_or_else(|| address.host.clone(), |name| name.into_inner().0);
+    names::check_meter(&name)?;
+    let (profile, profile_name) = around.profile(options.profile.as_ref().map(|path| path.0.as_str()))?;
+    let tags = names::tags(&name, &options.tags.unwrap_or_default(), &profile)?;
+
+    let connection = or(options.connection, Connection::Explicit);
+    let modbus = ModbusSettings {
+        port: modbus_port(connection, &address, options.modbus_port.map(|port| port.0))?,
+        // Number keeps it within a byte.
+        unit_id: options.unit_id.and_then(|unit| u8::try_from(unit.0).ok()).unwrap_or(1),
+        word_order: or(options.word_order, WordOrder::LowFirst),
+        close_after_gather: options.close_after_gather.unwrap_or(true),
+        max_registers: options.max_registers.map_or(125, |registers| registers.0),
+        may_interrupt: options.modbus_may_interrupt.unwrap_or(false),
+    };
+    let modbus_tables = options.modbus_tables.iter().flatten().map(|table| table.0).collect();
+    check_modbus_tables(connection, modbus_tables, modbus.may_interrupt)?;
+    let raw_energy = options.raw_energy.unwrap_or(false);
+    if raw_energy && connection != Connection::Explicit {
+        return Err("raw_energy reads assembly 107 over EtherNet/IP, which needs connection = \"explicit\""
+            .to_owned());
+    }
+    let evidence = or(options.evidence, Evidence::Inferred);
+    let timezone = options.timezone.and_then(|zone| zone.0.0);
+    let wanted = Wanted {
+        profile: &profile,
+        connection,
+        tables: options.tables.map(|tables| tables.iter().map(|table| table.0).collect()),
+        modbus_tables,
+        raw_energy,
+        evidence,
+        include: options.fieldinclude.iter().flatten().map(|pattern| &pattern.0).collect(),
+        exclude: options.fieldexclude.iter().flatten().map(|pattern| &pattern.0).collect(),
+        has_timezone: timezone.is_some(),
+    };
+    let Selection { tables, selected, mut notes } = wanted.select()?;
+
+    let interval = or(options.interval, super::DEFAULT_INTERVAL);
+    limits::check_interval("interval", interval)?;
+    let intervals = intervals(interval, &options.intervals.unwrap_or_default(), tables, modbus_tables)?;
+    if let Some(period) = modbus_tables.iter().filter_map(|table| intervals.get(&table)).min() {
+        notes.push(format!(
+            "Modbus ({modbus_tables}, every {}) may suspend EtherNet/IP while it is read, the PLC's own I/O included",
+            show(*period)
+        ));
+    }
+    let collection_jitter = or(options.collection_jitter, Duration::ZERO);
+    let collection_offset = or(options.collection_offset, Duration::ZERO);
+    for (option, delay) in
+        [("collection_jitter", collection_jitter), ("collection_offset", collection_offset)]
+    {
+        if delay >= interval {
+            return Err(format!("{option} must be shorter than the interval, or gathers would be missed"));
+        }
+    }
+    let precision = or(options.precision, Duration::from_millis(1));
+    limits::check_precision(precision)?;
+    let timeouts = Timeouts::new(
+        options.connect_timeout.map(|timeout| timeout.0),
+        options.timeout.map(|timeout| timeout.0),
+        options.gather_timeout.map(|timeout| timeout.0),
+    )?;
+
+    let meter = MeterConfig {
+        name,
+        address,
+        connection,
+        tables,
+        modbus_tables,
+        interval,
+        intervals,
+        round_interval: options.round_interval.unwrap_or(true),
+        collection_jitter,
+        collection_offset,
+        precision,
+        connect_timeout: timeouts.connect,
+        timeout: timeouts.request,
+        gather_timeout: timeouts.gather,
+        identity: or(options.identity, IdentityPolicy::Require),
+        map_check: or(options.map_check, MapCheckPolicy::Refuse),
+        evidence,
+        profile,
+        profile_name,
+        raw_energy,
+        modbus,
+        timezone,
+        tags,
+        selected,
+    };
+    Ok(Resolved { meter, notes })
+}
+
+fn or<T>(option: Option<Parsed<T>>, default: T) -> T {
+    option.map_or(default, |value| value.0)
+}
+
+fn modbus_port(connection: Connection, address: &Address, named: Option<u16>) -> Result<u16, String> {
+    match (connection, address.port, named) {
+        (Connection::Modbus, Some(written), Some(named)) if written != named => Err(format!(
+            "address = \"{address}\" and modbus_port = {named} name two ports for Modbus, keep one of them"
+        )),
+        (Connection::Modbus, Some(written), _) => Ok(written),
+        _ => Ok(named.unwrap_or(MODBUS_PORT)),
+    }
+}
+
+fn check_modbus_tables(connection: Connection, tables: TableSet, allowed: bool) -> Result<(), String> {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    if connection == Connection::Modbus {
+        return Err(format!(
+            "modbus_tables are read beside EtherNet/IP, and connection = \"modbus\" has none; put {tables} in tables"
+        ));
+    }
+    if !allowed {
+        return Err(format!(
+            "modbus_tables ({tables}) need modbus_may_interrupt = true, because the maker is reported to say that \
+             active Modbus suspends EtherNet/IP on the meter, which would also fault the PLC's own I/O connection"
+        ));
+    }
+    Ok(())
+}
+
+/// How often each table is read: what was written, else a default that suits the table.
+fn intervals(
+    interval: Duration,
+    named: &BTreeMap<Parsed<Table>, Parsed<Duration>>,
+    tables: TableSet,
+    modbus_tables: TableSet,
+) -> Result<BTreeMap<Table, Duration>, String> {
+    let mut intervals = BTreeMap::new();
+    for table in tables.union(modbus_tables).iter() {
+        let beside = modbus_tables.contains(table);
+        let period = match named.get(&Parsed(table)) {
+            Some(Parsed(period)) => *period,
+            None => limits::default_interval(table, interval, beside),
+        };
+        limits::check_interval(&format!("intervals.{table}"), period)?;
+        if beside {
+            limits::check_modbus_tables_interval(table, period)?;
+        }
+        intervals.insert(table, period);
+    }
+    Ok(intervals)
+}

@@ -1,0 +1,175 @@
+//! Which tables are read and which of their fields are emitted.
+//!
+//! Three things can keep a field back: the meter does not offer it over the connection, its evidence is
+//! weaker than accepted, or `fieldinclude` and `fieldexclude` leave it out. A table that was asked for by
+//! name and has no field left is an error; a table of the default list is quietly not read.
+
+use super::meter::Connection;
+use super::value::unknown;
+use crate::meter::{Element, Evidence, Profile, Table, TableSet, Use};
+
+/// What a meter's options say about its data.
+pub(super) struct Wanted<'a> {
+    pub(super) profile: &'a Profile,
+    pub(super) connection: Connection,
+    /// `tables`, if it was written.
+    pub(super) tables: Option<TableSet>,
+    pub(super) modbus_tables: TableSet,
+    pub(super) raw_energy: bool,
+    pub(super) evidence: Evidence,
+    pub(super) include: Vec<&'a glob::Pattern>,
+    pub(super) exclude: Vec<&'a glob::Pattern>,
+    pub(super) has_timezone: bool,
+}
+
+/// What follows from it.
+pub(super) struct Selection {
+    pub(super) tables: TableSet,
+    pub(super) selected: Vec<bool>,
+    /// What was held back for its evidence, in sentences.
+    pub(super) notes: Vec<String>,
+}
+
+impl Wanted<'_> {
+    /// Decides, or says which table cannot be read and how to get it.
+    pub(super) fn select(&self) -> Result<Selection, String> {
+        for pattern in self.include.iter().chain(&self.exclude) {
+            self.check_pattern(pattern)?;
+        }
+        let beside = self.modbus_tables.iter().map(|table| (table, Connection::Modbus, true));
+        let mut tables = TableSet::EMPTY;
+        let mut selected: Vec<bool> = self.elements_of_info().collect();
+        let default = match self.connection {
+            Connection::Explicit => &[Table::Realtime, Table::Alarm][..],
+            Connection::Modbus => &[Table::Realtime, Table::Energy, Table::Alarm][..],
+        };
+        let named = self.tables.is_some();
+        let wanted = self.tables.unwrap_or_else(|| default.iter().copied().collect());
+        if let Some(both) = wanted.intersection(self.modbus_tables).iter().next() {
+            return Err(format!(
+                "the table {both} is in tables and in modbus_tables, read it one way and take it out of the other"
+            ));
+        }
+        let mut notes = Vec::new();
+        for (table, over, named) in wanted.iter().map(|table| (table, self.connection, named)).chain(beside) {
+            notes.extend(self.held_back(table));
+            match self.select_table(table, over) {
+                Ok(indices) => {
+                    indices.into_iter().for_each(|index| selected[index] = true);
+                    if !self.modbus_tables.contains(table) {
+                        tables.insert(table);
+                    }
+                }
+                Err(reason) if named => return Err(reason),
+                Err(_) => {}
+            }
+        }
+        if self.raw_energy {
+            let raw = self.profile.elements_of(Table::Raw).filter(|(_, element)| element.place.is_some());
+            raw.for_each(|(index, _)| selected[index] = true);
+            tables.insert(Table::Raw);
+        }
+        if tables.is_empty() && self.modbus_tables.is_empty() {
+            return Err(
+                "nothing would be read, name at least one table with an accepted field in tables".to_owned()
+            );
+        }
+        Ok(Selection { tables, selected, notes })
+    }
+
+    /// The info table is part of every connect; it is filtered by evidence only.
+    fn elements_of_info(&self) -> impl Iterator<Item = bool> {
+        self.profile.elements.iter().map(|element| {
+            element.usage == Use::Info
+                && element.evidence >= self.evidence
+                && is_offered(element, self.connection)
+        })
+    }
+
+    fn select_table(&self, table: Table, over: Connection) -> Result<Vec<usize>, String> {
+        let fields = || self.profile.elements_of(table).filter(|(_, element)| element.usage == Use::Field);
+        if !fields().any(|(_, element)| is_offered(element, over)) {
+            return Err(unreachable_table(self.profile, table, over));
+        }
+        let accepted: Vec<_> = fields()
+            .filter(|(_, element)| is_offered(element, over) && element.evidence >= self.evidence)
+            .collect();
+        if accepted.is_empty() {
+            let best = fields().map(|(_, element)| element.evidence).max().unwrap_or(Evidence::Unknown);
+            return Err(format!(
+                "the table {table} has no field whose evidence is {} or better, its layout is {best}; to read it all \
+                 the same set evidence = \"{best}\" for this meter, or give a profile with better evidence",
+                self.evidence
+            ));
+        }
+        let left: Vec<_> = accepted
+            .into_iter()
+            .filter(|(_, element)| self.passes(element))
+            .map(|(index, _)| index)
+            .collect();
+        if left.is_empty() {
+            return Err(format!(
+                "fieldinclude and fieldexclude leave no field of the table {table}, change them or take {table} out"
+            ));
+        }
+        Ok(left)
+    }
+
+    fn held_back(&self, table: Table) -> Option<String> {
+        let weak = |element: &Element| element.usage == Use::Field && element.evidence < self.evidence;
+        let count = self.profile.elements_of(table).filter(|(_, element)| weak(element)).count();
+        (count > 0).then(|| {
+            format!(
+                "{count} fields of the table {table} are not emitted, for their evidence is not {} or better",
+                self.evidence
+            )
+        })
+    }
+
+    fn passes(&self, element: &Element) -> bool {
+        let matches = |pattern: &&glob::Pattern| pattern.matches(&element.name);
+        // The clock's offset is a difference of local times, unknown without the meter's time zone.
+        let computable = self.has_timezone || element.wire != crate::meter::element::WireType::Clock;
+        computable
+            && (self.include.is_empty() || self.include.iter().any(matches))
+            && !self.exclude.iter().any(matches)
+    }
+
+    fn check_pattern(&self, pattern: &glob::Pattern) -> Result<(), String> {
+        let fields = || self.profile.elements.iter().filter(|element| element.usage == Use::Field);
+        if fields().any(|element| pattern.matches(&element.name)) {
+            return Ok(());
+        }
+        let names = fields().map(|element| element.name.as_str());
+        let reason = unknown("field", pattern.as_str(), names, "a name or pattern that a field has");
+        Err(format!("fieldinclude or fieldexclude: {reason}"))
+    }
+}
+
+fn is_offered(element: &Element, over: Connection) -> bool {
+    match over {
+        Connection::Explicit => element.place.is_some(),
+        Connection::Modbus => element.modbus.is_some(),
+    }
+}
+
+fn unreachable_table(profile: &Profile, table: Table, over: Connection) -> String {
+    let other = match over {
+        Connection::Explicit => Connection::Modbus,
+        Connection::Modbus => Connection::Explicit,
+    };
+    let elsewhere = profile
+        .elements_of(table)
+        .any(|(_, element)| element.usage == Use::Field && is_offered(element, other));
+    match over {
+        _ if !elsewhere => format!("the profile describes no field of the table {table}"),
+        Connection::Explicit => format!(
+            "the table {table} comes over Modbus only; set connection = \"modbus\", or read it beside EtherNet/IP \
+             with modbus_tables = [\"{table}\"] and modbus_may_interrupt = true, after reading what these say"
+        ),
+        Connection::Modbus => format!(
+            "no Modbus address of the table {table} is known; it is read over EtherNet/IP, with \
+             connection = \"explicit\""
+        ),
+    }
+}
