@@ -16,9 +16,11 @@
 //! ```
 
 pub mod config;
+pub mod commands;
 pub mod enip;
 pub mod meter;
 pub mod metric;
 pub mod net;
+pub mod simulator;
 pub mod source;
 pub mod suggest;

@@ -1,0 +1,3 @@
+//! The commands: one file per thing a person can ask for.
+
+pub mod simulate;

@@ -1,0 +1,29 @@
+//! What can be wrong with a simulated meter, as data that is set while it runs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::meter::identity::Identity;
+
+/// The faults in force; the default is a healthy meter.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Faults {
+    /// Connections are accepted and nothing is ever answered, on both protocols.
+    pub silent: bool,
+    /// Assemblies whose every request is refused, with the CIP general status.
+    pub refused_assemblies: BTreeMap<u16, u8>,
+    /// Assemblies that have another size than the profile says, in bytes; attributes 3 and 4 agree on it.
+    pub assembly_sizes: BTreeMap<u16, u16>,
+    /// Another device answers at this address.
+    pub identity: Option<Identity>,
+    /// The next reply, on either protocol, comes this much later. Taken by that reply.
+    pub delay_next_reply: Option<Duration>,
+    /// The next EtherNet/IP reply ends after this many bytes and the connection closes. Taken by that reply.
+    pub truncate_next_reply: Option<usize>,
+    /// EtherNet/IP replies come in two TCP segments.
+    pub split_replies: bool,
+    /// EtherNet/IP replies carry this session handle.
+    pub session_handle: Option<u32>,
+    /// Modbus reads that cover one of these addresses get its exception code.
+    pub modbus_exceptions: BTreeMap<u16, u8>,
+}
