@@ -15,6 +15,7 @@
 //! net, suggest      a TCP connection; "did you mean …?"
 //! ```
 
+pub mod commands;
 pub mod config;
 pub mod commands;
 pub mod enip;

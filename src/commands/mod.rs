@@ -1,3 +1,3 @@
-//! The commands: one file per thing a person can ask for.
+//! What a person can ask for, one file per thing.
 
-pub mod simulate;
+pub mod fields;
