@@ -12,16 +12,19 @@
 //! metric            a reading → line protocol
 //! meter             what the meter is: tables as data, bytes → values, identity, physics
 //! simulator         a PowerMonitor 500 on loopback, for tests, demos and people without a meter
-//! net, suggest      a TCP connection; "did you mean …?"
+//! logging, net, suggest   stderr for Telegraf; a TCP connection; "did you mean …?"
 //! ```
 
+pub mod cli;
+pub mod collector;
 pub mod commands;
 pub mod config;
-pub mod commands;
 pub mod enip;
+pub mod logging;
 pub mod meter;
 pub mod metric;
 pub mod net;
+pub mod plugin;
 pub mod simulator;
 pub mod source;
 pub mod suggest;

@@ -1,1 +1,31 @@
-fn main() {}
+//! `telegraf-pm500`: parse the command line, hand over to one command, print one error.
+
+use std::process::ExitCode;
+
+use telegraf_pm500::cli::Cli;
+use telegraf_pm500::{commands, logging};
+
+fn main() -> ExitCode {
+    logging::start(log::LevelFilter::Info);
+    let cli = match Cli::from_arguments() {
+        Ok(cli) => cli,
+        Err(asked) if !asked.use_stderr() => {
+            // Help and version are answers; a reader that left early wants no more of them.
+            let _ = asked.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(wrong) => {
+            let text = wrong.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            log::error!("{} (see --help)", first.strip_prefix("error: ").unwrap_or(first));
+            return ExitCode::from(commands::BAD_CONFIG);
+        }
+    };
+    match commands::dispatch(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            log::error!("{error:#}");
+            ExitCode::from(commands::BAD_CONFIG)
+        }
+    }
+}

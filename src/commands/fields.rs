@@ -7,10 +7,31 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::cli::FieldsArgs;
 use crate::meter::{Element, Profile, Table, Use};
+use crate::metric::schema;
+
+use super::{GOOD, dump};
 
 /// First printed Modbus address: printed = PDU address + 300001.
 const PRINTED_BASE: u32 = 300_001;
+
+/// Prints the built-in profile, or a file's, in the form that was asked for.
+///
+/// # Errors
+/// What is wrong with the profile file.
+pub fn fields(args: &FieldsArgs) -> anyhow::Result<u8> {
+    let profile = match &args.profile {
+        Some(path) => Profile::load(path).map_err(anyhow::Error::msg)?,
+        None => Profile::built_in(),
+    };
+    let text = match (args.json, args.markdown) {
+        (true, _) => json(&profile)?,
+        (_, true) => markdown(&profile),
+        _ => text(&profile),
+    };
+    dump::print(text.as_bytes()).map(|_| GOOD)
+}
 
 /// A table for the terminal: one section per measurement, then the sources in full.
 pub fn text(profile: &Profile) -> String {
@@ -64,11 +85,12 @@ pub fn json(profile: &Profile) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
 }
 
-/// One section with a table per measurement; what is never read is left out.
+/// One section with a table per measurement: first the meter's own tables, then what is said about the
+/// reading. What is never read is left out.
 pub fn markdown(profile: &Profile) -> String {
     let mut out = String::new();
     for (measurement, rows) in sections(profile) {
-        let read: Vec<_> = rows.iter().filter(|row| row.read).collect();
+        let read: Vec<_> = rows.iter().filter(|row| row.read && row.table != Table::Info.name()).collect();
         if read.is_empty() {
             continue;
         }
@@ -90,6 +112,14 @@ pub fn markdown(profile: &Profile) -> String {
                 row.label.replace('|', "\\|")
             );
         }
+    }
+    let mut last = "";
+    for entry in schema::FIELDS {
+        if entry.measurement != last {
+            last = entry.measurement;
+            let _ = writeln!(out, "\n### `{last}`\n\n| field | type | meaning |\n|---|---|---|");
+        }
+        let _ = writeln!(out, "| `{}` | {} | {} |", entry.field, entry.kind.name(), entry.meaning);
     }
     out
 }
@@ -248,6 +278,7 @@ mod tests {
         assert!(markdown.starts_with("### `powermonitor_500`\n\n| field |"), "{markdown}");
         assert!(markdown.contains("| `voltage_l2_n_v` | float | V | 101+4, 0x0052 | inferred | V L2-N |"));
         assert!(markdown.contains("| `output_2` | integer |  | 108+2, 0x4001 bit 1 | documented |"));
+        assert!(markdown.contains("### `powermonitor_500_status`\n\n| field | type | meaning |"));
         assert!(!markdown.contains("backlight_min"));
     }
 }

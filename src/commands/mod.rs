@@ -1,3 +1,60 @@
-//! What a person can ask for, one file per thing.
+//! One file per thing a person can ask for, and the way from the command line to it.
 
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+use crate::config::{Config, Overrides};
+use crate::logging;
+
+pub mod check;
+pub mod dump;
 pub mod fields;
+pub mod run;
+pub mod simulate;
+
+/// Exit code: everything went well.
+pub const GOOD: u8 = 0;
+/// Exit code: the command line or the configuration must be changed, or the program could not start.
+pub const BAD_CONFIG: u8 = 1;
+/// Exit code: a meter was not read, or not completely.
+pub const METER_FAILED: u8 = 2;
+/// Exit code: a meter's numbers contradict the register map.
+pub const MAP_CONTRADICTED: u8 = 3;
+
+/// Runs the command that was asked for and returns the exit code.
+///
+/// # Errors
+/// What was wrong with the configuration or the start, in one sentence.
+pub fn dispatch(cli: Cli) -> anyhow::Result<u8> {
+    let level = match (cli.quiet, cli.debug) {
+        (true, _) => Some(log::LevelFilter::Error),
+        (_, true) => Some(log::LevelFilter::Debug),
+        _ => None,
+    };
+    if let Some(level) = level {
+        logging::start(level);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(async {
+        match cli.command {
+            Some(Command::Dump(args)) => dump::dump(args).await,
+            Some(Command::Check(args)) => check::check(&args).await,
+            Some(Command::Fields(args)) => fields::fields(&args),
+            Some(Command::Simulate(args)) => simulate::simulate(args).await,
+            None => run::run(cli.plugin, level).await,
+        }
+    });
+    // A name lookup that hangs must not keep the process from ending.
+    runtime.shutdown_background();
+    done
+}
+
+/// The declaration of the command line, for the man page and completions.
+pub fn declaration() -> clap::Command {
+    Cli::command()
+}
+
+/// Loads a configuration file.
+fn load(path: &std::path::Path, overrides: &Overrides) -> anyhow::Result<Config> {
+    Config::load(path, overrides).map_err(anyhow::Error::msg)
+}

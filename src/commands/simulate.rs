@@ -5,13 +5,32 @@ use std::io::{self, Write};
 use anyhow::anyhow;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cli::SimulateArgs;
 use crate::simulator::{Options, Simulator};
+
+use super::GOOD;
 
 /// Starts the meters, prints one line for each when all are ready, and serves until SIGINT or SIGTERM.
 ///
 /// # Errors
 /// An address that cannot be listened on, with how to choose another.
-pub async fn simulate(options: Options) -> anyhow::Result<()> {
+pub async fn simulate(args: SimulateArgs) -> anyhow::Result<u8> {
+    serve(Options {
+        bind: args.bind,
+        count: args.count,
+        eip_port: args.eip_port,
+        modbus_port: args.modbus_port,
+        frozen: args.frozen,
+        word_order: args.word_order,
+        info_size: args.info_size,
+        hole: args.hole,
+        modbus_suspends_eip: args.modbus_suspends_eip,
+        ..Options::default()
+    })
+    .await
+}
+
+async fn serve(options: Options) -> anyhow::Result<u8> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let simulator = Simulator::start(options).await.map_err(explain)?;
@@ -20,7 +39,7 @@ pub async fn simulate(options: Options) -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    Ok(())
+    Ok(GOOD)
 }
 
 fn announce(simulator: &Simulator, out: &mut impl Write) -> io::Result<()> {
@@ -62,7 +81,7 @@ mod tests {
     async fn a_port_in_use_is_answered_with_the_options_that_help() {
         let simulator = Simulator::start(Options::default()).await.unwrap();
         let port = simulator.meters[0].modbus().port();
-        let error = simulate(Options { modbus_port: port, ..Options::default() }).await.unwrap_err();
+        let error = serve(Options { modbus_port: port, ..Options::default() }).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             format!(

@@ -8,6 +8,7 @@
 //!   limits     what a meter can bear, and why
 //!   names      what meters and tags may be called
 //!   selection  which tables are read, which fields are emitted
+//! by_hand    meters and options of the command line instead of a file
 //! warnings   what a valid configuration should still be told
 //! ```
 //!
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod address;
+mod by_hand;
 mod duration;
 mod env;
 mod file;
@@ -33,6 +35,7 @@ mod warnings;
 mod tests;
 
 pub use address::Address;
+pub use by_hand::ByHand;
 pub use duration::{parse as parse_duration, show as show_duration};
 pub use limits::{MIN_INTERVAL, MIN_MODBUS_TABLES_INTERVAL};
 pub use meter::{
@@ -112,26 +115,6 @@ impl Config {
     /// One sentence that names the line where it is known, and what to change.
     pub fn parse(text: &str, overrides: &Overrides) -> Result<Config, String> {
         file::parse(text).and_then(|blocks| build(blocks, overrides, Path::new(""), None)).map_err(one_line)
-    }
-
-    /// Settings for meters named on the command line: defaults for everything else, and no state file.
-    ///
-    /// # Errors
-    /// One sentence, as from a file.
-    pub fn for_addresses(
-        meters: Vec<(String, Address, Connection)>,
-        interval: Duration,
-    ) -> Result<Config, String> {
-        let mut block = Block::default();
-        block.plugin.options.interval = Some(Parsed(interval));
-        for (name, address, connection) in meters {
-            let mut meter = Placed::default();
-            meter.options.name = Some(toml::Spanned::new(0..0, Parsed(name)));
-            meter.options.address = Some(toml::Spanned::new(0..0, Parsed(address)));
-            meter.options.connection = Some(Parsed(connection));
-            block.meters.push(meter);
-        }
-        build(vec![block], &Overrides::default(), Path::new(""), None).map_err(one_line)
     }
 
     /// The sample configuration: every option with its default, no meter.

@@ -1,7 +1,7 @@
 //! What a person may rely on when writing a configuration.
 
 use super::*;
-use crate::meter::{Evidence, Profile, Table, TableSet, Use};
+use crate::meter::{Table, TableSet, Use};
 
 const METER: &str = "[[inputs.powermonitor_500]]\n[[inputs.powermonitor_500.meter]]\n";
 
@@ -356,18 +356,4 @@ fn a_file_that_cannot_be_used_is_named_in_one_sentence() {
     assert_eq!(meter.profile.elements[hours].modbus, Some(0x0600));
 
     std::fs::remove_dir_all(&directory).expect("clean up");
-}
-
-#[test]
-fn meters_named_on_the_command_line_get_the_defaults() {
-    let meters = vec![
-        ("a".to_owned(), "10.0.0.1".parse().expect("address"), Connection::Explicit),
-        ("b".to_owned(), "10.0.0.2:1502".parse().expect("address"), Connection::Modbus),
-    ];
-    let config = Config::for_addresses(meters, Duration::from_secs(5)).expect("two meters");
-    assert_eq!((config.interval, config.state_file), (Duration::from_secs(5), None));
-    assert_eq!(config.meters[0].period(Table::Realtime), Duration::from_secs(5));
-    assert_eq!(config.meters[1].port(), 1502);
-    assert_eq!(config.meters[0].profile.elements.len(), Profile::built_in().elements.len());
-    assert!(config.meters[0].evidence == Evidence::Inferred);
 }

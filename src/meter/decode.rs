@@ -124,7 +124,8 @@ fn store(element: &Element, index: usize, readings: &mut Readings, word: impl Fn
         return;
     }
     let value = value(element, word);
-    if value.is_none() {
+    // Blank letters are a module that is not fitted, not a value that was lost.
+    if value.is_none() && !element.wire.is_text() {
         readings.dropped += 1;
     }
     readings.set(index, value);

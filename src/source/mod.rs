@@ -99,6 +99,12 @@ pub struct Traffic {
     pub errors: u64,
     /// Connections made after the first.
     pub reconnects: u64,
+    /// Class 1 frames received.
+    pub frames_received: u64,
+    /// Class 1 frames missing from the sequence.
+    pub frames_lost: u64,
+    /// Class 1 frames that were not used.
+    pub frames_dropped: u64,
 }
 
 /// One gather under way: what a source fills in.

@@ -1,0 +1,422 @@
+//! One meter: what is due is read, judged and turned into lines.
+//!
+//! ```text
+//! schedule → Due ─→ Collector::gather ─→ Batch of lines → stdout
+//!                     │ backoff   may the meter be asked?
+//!                     │ source    read the tables
+//!                     │ judge     do the numbers contradict the map?
+//!                     │ gaps, changes, about   what must be said in the data → events
+//!                     │ faults    what must be said on stderr
+//!                     └ health    the status line
+//! ```
+//!
+//! [`task`] runs one collector per meter, so that one dead meter never delays another.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::time::timeout;
+
+use crate::config::{Connection, IdentityPolicy, MeterConfig};
+use crate::meter::element::WireType;
+use crate::meter::{Evidence, Readings, Table, TableSet, Value};
+use crate::metric::Batch;
+use crate::source::{Endpoint, Explicit, Failure, Gather, Modbus, Source, Timeouts, modbus};
+
+pub mod about;
+pub mod backoff;
+pub mod changes;
+pub mod events;
+pub mod faults;
+pub mod gaps;
+pub mod health;
+pub mod judge;
+pub mod report;
+pub mod schedule;
+pub mod state;
+pub mod task;
+
+use about::{About, Context};
+use backoff::Backoff;
+use events::{Event, EventLog, milliseconds};
+use faults::FaultLog;
+use gaps::Gaps;
+use health::{Health, Link, Outcome};
+use judge::{Judge, Ruling};
+use schedule::Due;
+use state::{Record, State};
+
+/// Modbus beside EtherNet/IP is used at most this often, also across restarts.
+const BESIDE_AT_MOST_EVERY: Duration = Duration::from_secs(300);
+/// How long EtherNet/IP may be silent after our own Modbus before that counts as a fault. The maker is
+/// reported to say that it recovers by itself; how fast is unknown.
+const PAUSE_AFTER_MODBUS: Duration = Duration::from_secs(60);
+
+/// Reads one meter and keeps everything that must be known about it from gather to gather.
+#[derive(Debug)]
+pub struct Collector {
+    config: Arc<MeterConfig>,
+    source: Source,
+    /// Modbus beside EtherNet/IP, if the config allows it.
+    beside: Option<Modbus>,
+    link: Link,
+    address: String,
+    basis: Option<Evidence>,
+    state: State,
+    record: Record,
+    readings: Readings,
+    backoff: Backoff,
+    judge: Judge,
+    about: About,
+    gaps: Gaps,
+    events: EventLog,
+    faults: FaultLog,
+    health: Health,
+    /// What failed in the last gather.
+    failures: Vec<(Table, Failure)>,
+    /// The `started` event, until it is written.
+    started: Option<Event>,
+    connections_judged: u64,
+    paused_until: Option<Instant>,
+}
+
+impl Collector {
+    /// A collector that has not connected yet; `state` tells what was known before.
+    pub fn new(config: Arc<MeterConfig>, state: State) -> Self {
+        let timeouts = Timeouts { connect: config.connect_timeout, request: config.timeout };
+        let profile = config.profile.clone();
+        let endpoint = Endpoint { host: config.address.host.clone(), port: config.port() };
+        let modbus = modbus::Settings {
+            unit_id: config.modbus.unit_id,
+            word_order: config.modbus.word_order,
+            close_after_gather: config.modbus.close_after_gather,
+            max_registers: config.modbus.max_registers,
+        };
+        let (source, link) = match config.connection {
+            Connection::Explicit => {
+                let require = config.identity == IdentityPolicy::Require;
+                let source = Explicit::new(endpoint.clone(), timeouts, profile.clone(), require);
+                (Source::Explicit(source), Link::Explicit)
+            }
+            Connection::Modbus => {
+                let source = Modbus::new(endpoint.clone(), timeouts, profile.clone(), modbus);
+                (Source::Modbus(source), Link::Modbus)
+            }
+        };
+        let beside = (!config.modbus_tables.is_empty()).then(|| {
+            let endpoint = Endpoint { host: config.address.host.clone(), port: config.modbus.port };
+            Modbus::new(endpoint, timeouts, profile.clone(), modbus)
+        });
+        let tables = config.tables.union(config.modbus_tables);
+        let basis = tables.iter().filter_map(|table| profile.basis(table, config.evidence)).min();
+        let known = state.record(&config.name);
+        let mut gaps = Gaps::default();
+        for (name, at) in known.iter().flat_map(|record| &record.last_read_ms) {
+            let table = tables.iter().find(|table| table.name() == name);
+            if let (Some(table), Ok(at)) = (table, u64::try_from(*at)) {
+                gaps.restore(table, UNIX_EPOCH + Duration::from_millis(at));
+            }
+        }
+        let started = Event {
+            kind: "started",
+            message: "The plugin started reading this meter".to_owned(),
+            reason: Some(match &known {
+                Some(_) => "continued from the state file".to_owned(),
+                None => "nothing before is known".to_owned(),
+            }),
+            ..Event::default()
+        };
+        Collector {
+            source,
+            beside,
+            link,
+            address: endpoint.to_string(),
+            basis,
+            state,
+            record: known.unwrap_or_default(),
+            readings: Readings::new(profile.elements.len()),
+            backoff: Backoff::default(),
+            judge: Judge::new(config.map_check),
+            about: About::default(),
+            gaps,
+            events: EventLog::default(),
+            faults: FaultLog::new(&config.name),
+            health: Health::default(),
+            failures: Vec::new(),
+            started: Some(started),
+            connections_judged: 0,
+            paused_until: None,
+            config,
+        }
+    }
+
+    /// The meter's settings.
+    pub fn config(&self) -> &MeterConfig {
+        &self.config
+    }
+
+    /// How the meter is doing.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Reads what is due and returns the lines. Never fails: a meter's fault is in the status line.
+    pub async fn gather(&mut self, due: Due) -> Batch {
+        let mut batch = Batch::default();
+        let mut events: Vec<Event> = self.started.take().into_iter().collect();
+        self.health.gathers_missed += due.missed;
+        self.readings.begin();
+        let wanted = due.tables.union(due.beside);
+        if !wanted.is_empty() && !self.backoff.ready(Instant::now()) {
+            wanted.iter().for_each(|table| self.gaps.broke(table, "the meter did not answer"));
+            self.health.left_alone(wanted);
+            self.faults.left_alone();
+        } else if !wanted.is_empty() {
+            self.read(due, &mut batch, &mut events).await;
+        }
+        let (now, precision) = (SystemTime::now(), self.config.precision);
+        let tags = &self.config.tags;
+        for event in &events {
+            self.events.write(event, now, &mut batch, tags, precision);
+        }
+        if due.status {
+            let tables = self.config.tables.union(self.config.modbus_tables);
+            self.health.write(&mut batch, tags, self.link, tables, &self.gaps, (now, precision));
+        }
+        self.state.remember(&self.config.name, &self.record);
+        batch
+    }
+
+    /// Ends the connection as the protocol wants it.
+    pub async fn close(&mut self) {
+        self.source.close().await;
+        if let Some(beside) = &mut self.beside {
+            beside.close().await;
+        }
+    }
+
+    async fn read(&mut self, due: Due, batch: &mut Batch, events: &mut Vec<Event>) {
+        let mut failures = self.read_source(due.tables).await;
+        let beside = self.allowed_beside(due.beside);
+        if !beside.is_empty() {
+            failures.extend(self.read_beside(beside).await);
+        }
+        let wanted = due.tables.union(beside);
+        self.health.values_dropped += self.readings.dropped;
+        let held = self.judge(&mut failures, events);
+        self.clock_offset();
+
+        let read: TableSet = wanted.iter().filter(|table| self.readings.taken(*table).is_some()).collect();
+        let read = read.difference(held);
+        for table in read.iter() {
+            let (config, readings) = (&self.config, &self.readings);
+            batch.table(&config.profile, table, readings, &config.selected, &config.tags, config.precision);
+        }
+        self.health.gathered(wanted, &failures, read);
+        self.follow_gaps(due, wanted, &failures, events);
+        self.follow_faults(wanted, &failures, read, events);
+        if !read.is_empty() {
+            self.learn(batch, events);
+        }
+        self.failures = failures;
+    }
+
+    /// Reads over the meter's own connection, the info table with it when that is due.
+    async fn read_source(&mut self, tables: TableSet) -> Vec<(Table, Failure)> {
+        if tables.is_empty() {
+            return Vec::new();
+        }
+        let mut wanted = tables;
+        if self.about.is_due(SystemTime::now()) {
+            wanted.insert(Table::Info);
+        }
+        let mut gather = Gather::new(wanted, &mut self.readings, &mut self.health.traffic);
+        let limit = self.config.gather_timeout;
+        if timeout(limit, self.source.gather(&mut gather)).await.is_err() {
+            fail_untried(&mut gather, limit);
+        }
+        self.health.response_time = gather.slowest;
+        let mut failures = gather.failures;
+        if self.paused_until.is_some_and(|until| Instant::now() < until) {
+            for (_, failure) in &mut failures {
+                if matches!(failure, Failure::Timeout(_) | Failure::Connection(_)) {
+                    *failure = Failure::Suspended("EtherNet/IP pauses after our own Modbus".to_owned());
+                }
+            }
+        }
+        failures
+    }
+
+    /// The tables that may be read over Modbus now: not within five minutes of the last time.
+    fn allowed_beside(&self, tables: TableSet) -> TableSet {
+        let now = milliseconds(SystemTime::now());
+        let pause = BESIDE_AT_MOST_EVERY.as_millis() as i64 - 1000;
+        match self.record.last_modbus_ms {
+            Some(last) if (last..last.saturating_add(pause)).contains(&now) => TableSet::EMPTY,
+            _ => tables,
+        }
+    }
+
+    async fn read_beside(&mut self, tables: TableSet) -> Vec<(Table, Failure)> {
+        let Some(beside) = &mut self.beside else { return Vec::new() };
+        let mut gather = Gather::new(tables, &mut self.readings, &mut self.health.traffic);
+        let limit = self.config.gather_timeout;
+        if timeout(limit, beside.gather(&mut gather)).await.is_err() {
+            fail_untried(&mut gather, limit);
+        }
+        let failures = gather.failures;
+        beside.close().await;
+        self.record.last_modbus_ms = Some(milliseconds(SystemTime::now()));
+        self.paused_until = Some(Instant::now() + PAUSE_AFTER_MODBUS);
+        failures
+    }
+
+    /// Holds realtime values back that contradict the map.
+    fn judge(&mut self, failures: &mut Vec<(Table, Failure)>, events: &mut Vec<Event>) -> TableSet {
+        let mut held = TableSet::EMPTY;
+        if self.readings.taken(Table::Realtime).is_none() {
+            return held;
+        }
+        if self.connections_judged != self.health.traffic.reconnects {
+            self.connections_judged = self.health.traffic.reconnects;
+            self.judge.reset();
+        }
+        let complete = !failures.iter().any(|(table, _)| *table == Table::Realtime);
+        if let Ruling::Hold(reason) = self.judge.rule(&self.config.profile, &self.readings, complete) {
+            held.insert(Table::Realtime);
+            let text = format!(
+                "the numbers contradict the register map: {reason}; nothing of it is emitted \
+                 (map_check = \"warn\" would)"
+            );
+            failures.push((Table::Realtime, Failure::BadData(text)));
+        }
+        if let Some(reason) = self.judge.verdict() {
+            if held.is_empty() {
+                log::warn!("{}: the numbers contradict the register map: {reason}", self.faults.prefix());
+            }
+            events.push(Event {
+                kind: "map_contradicted",
+                message: "The numbers contradict the register map".to_owned(),
+                reason: Some(reason),
+                table: Some(Table::Realtime.name().to_owned()),
+                ..Event::default()
+            });
+        }
+        held
+    }
+
+    /// The meter's clock, read as local date and time → its offset from ours, if we know its time zone.
+    fn clock_offset(&mut self) {
+        let Some(taken) = self.readings.taken(Table::Settings) else { return };
+        for (index, element) in self.config.profile.elements_of(Table::Settings) {
+            let (WireType::Clock, Some(Value::Integer(civil))) = (element.wire, self.readings.get(index))
+            else {
+                continue;
+            };
+            let offset = self.config.timezone.as_ref().and_then(|zone| {
+                let now = jiff::Timestamp::try_from(taken).ok()?;
+                let local = now.as_second() + i64::from(zone.to_offset(now).seconds());
+                Some(Value::Integer(civil - local))
+            });
+            self.readings.set(index, offset);
+        }
+    }
+
+    fn follow_gaps(
+        &mut self,
+        due: Due,
+        wanted: TableSet,
+        failures: &[(Table, Failure)],
+        events: &mut Vec<Event>,
+    ) {
+        for table in wanted.iter() {
+            match failures.iter().find(|(failed, _)| *failed == table) {
+                Some((_, failure)) => self.gaps.broke(table, &failure.to_string()),
+                None => {
+                    let Some(taken) = self.readings.taken(table) else { continue };
+                    let period = (!due.triggered).then(|| self.config.period(table));
+                    self.gaps.read(table, taken, period);
+                    self.record.last_read_ms.insert(table.name().to_owned(), milliseconds(taken));
+                }
+            }
+        }
+        let ended = self.gaps.ended();
+        self.health.gaps += ended.len() as u64;
+        events.extend(ended);
+    }
+
+    fn follow_faults(
+        &mut self,
+        wanted: TableSet,
+        failures: &[(Table, Failure)],
+        read: TableSet,
+        events: &mut Vec<Event>,
+    ) {
+        if read.is_empty() {
+            let Some((_, failure)) = failures.first() else { return };
+            if self.health.outcome == Outcome::Suspended {
+                return;
+            }
+            self.faults.down(failure);
+            self.backoff.failed(Instant::now(), self.config.interval, rand::random());
+            // Whoever answers next may be another meter.
+            self.about.doubt();
+            return;
+        }
+        self.backoff.succeeded();
+        for (table, failure) in self.faults.up(wanted, failures) {
+            if matches!(failure, Failure::Refused(_) | Failure::WrongSize(_)) {
+                events.push(Event {
+                    kind: "block_refused",
+                    message: format!("The meter does not give all of table {table}"),
+                    reason: Some(failure.to_string()),
+                    table: Some(table.name().to_owned()),
+                    ..Event::default()
+                });
+            }
+        }
+    }
+
+    /// Takes in who the meter is and what changed in it, and writes the info line when it is due.
+    fn learn(&mut self, batch: &mut Batch, events: &mut Vec<Event>) {
+        let (config, now) = (self.config.clone(), SystemTime::now());
+        let identity = self.source.identity();
+        let news = self.about.learn(identity, &config.profile, &self.readings, now);
+        if let (true, Some(identity)) = (news, identity)
+            && let Some(mismatch) = identity.mismatch(&config.profile.identity)
+        {
+            log::warn!("{}: {mismatch}; read all the same, as the configuration says", self.faults.prefix());
+        }
+        if let Some(swapped) = self.about.swapped(&mut self.record) {
+            log::warn!("{}: {}", self.faults.prefix(), swapped.message);
+            self.record.counters.clear();
+            self.record.settings.clear();
+            events.push(swapped);
+        }
+        let changed = changes::changes(&config.profile, &self.readings, &mut self.record);
+        for event in &changed {
+            log::warn!("{}: {}", self.faults.prefix(), event.message);
+            if event.kind == "counter_reset" {
+                self.health.counter_resets += 1;
+            }
+        }
+        events.extend(changed);
+        let context = Context {
+            profile: &config.profile,
+            profile_name: &config.profile_name,
+            address: &self.address,
+            basis: self.basis,
+            map_check: self.judge.state(),
+        };
+        self.about.write(batch, &config.tags, context, (now, config.precision));
+    }
+}
+
+/// The whole gather took too long: what was not tried is a timeout.
+fn fail_untried(gather: &mut Gather<'_>, limit: Duration) {
+    let limit = humantime::format_duration(limit);
+    for table in gather.tables.difference(gather.tried).iter() {
+        let text = format!("the gather did not end within {limit} (gather_timeout)");
+        gather.fail(table, Failure::Timeout(text));
+    }
+}

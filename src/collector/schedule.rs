@@ -1,0 +1,270 @@
+//! When which table is due.
+//!
+//! Pure: time is an argument. On the plugin's own clock, tables are due at multiples of their period on the
+//! wall clock, shifted by the meter's stagger so that many meters do not start at once. Energy is never
+//! shifted: intervals are billed from boundary to boundary. With outside triggers, a table is due when its
+//! period has passed since it was last due.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::meter::{Table, TableSet};
+
+/// What falls due together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Due {
+    /// Tables to read over the meter's connection.
+    pub tables: TableSet,
+    /// Tables to read over Modbus beside it.
+    pub beside: TableSet,
+    /// Whether a status line is due.
+    pub status: bool,
+    /// Whole periods that passed unserved since the last time.
+    pub missed: u64,
+    /// Whether somebody else sets the pace, so that periods promise nothing.
+    pub triggered: bool,
+}
+
+impl Due {
+    /// Whether nothing is due.
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty() && self.beside.is_empty() && !self.status
+    }
+}
+
+/// What an entry makes due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Item {
+    Table(Table),
+    Beside(Table),
+    Status,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    item: Item,
+    period: Duration,
+    /// Shift against multiples of the period.
+    phase: Duration,
+    next: SystemTime,
+    last: Option<SystemTime>,
+}
+
+/// How a meter's schedule is laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// Period of the status line.
+    pub interval: Duration,
+    /// Align to multiples of the period on the wall clock.
+    pub round: bool,
+    /// The user's `collection_offset`.
+    pub offset: Duration,
+    /// This meter's share of the stagger.
+    pub stagger: Duration,
+}
+
+/// The schedule of one meter.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    entries: Vec<Entry>,
+    start: SystemTime,
+    round: bool,
+}
+
+/// A trigger that comes a little early still finds its table due.
+fn slack(period: Duration) -> Duration {
+    (period / 10).min(Duration::from_secs(1))
+}
+
+impl Schedule {
+    /// Everything in `tables` is due at `now`; `beside` first at its next boundary, never at start.
+    pub fn new(
+        layout: Layout,
+        tables: impl IntoIterator<Item = (Table, Duration)>,
+        beside: impl IntoIterator<Item = (Table, Duration)>,
+        now: SystemTime,
+    ) -> Self {
+        let start = now + layout.stagger;
+        let mut schedule = Schedule { entries: Vec::new(), start, round: layout.round };
+        let shifted = layout.offset + layout.stagger;
+        let tables = tables.into_iter().map(|(table, period)| {
+            let phase = if table == Table::Energy { layout.offset } else { shifted };
+            (Item::Table(table), period, phase)
+        });
+        let status = std::iter::once((Item::Status, layout.interval, shifted));
+        for (item, period, phase) in tables.chain(status) {
+            schedule.entries.push(Entry { item, period, phase, next: start, last: None });
+        }
+        for (table, period) in beside {
+            let phase = layout.offset;
+            let entry = Entry { item: Item::Beside(table), period, phase, next: now, last: None };
+            let next = schedule.following(&entry, now);
+            schedule.entries.push(Entry { next, ..entry });
+        }
+        schedule
+    }
+
+    /// When something is due next on the own clock.
+    pub fn next(&self) -> SystemTime {
+        self.entries.iter().map(|entry| entry.next).min().unwrap_or(self.start)
+    }
+
+    /// Whether energy is due at that time, which no jitter may move.
+    pub fn next_is_exact(&self) -> bool {
+        let next = self.next();
+        self.entries.iter().any(|entry| entry.next == next && entry.item == Item::Table(Table::Energy))
+    }
+
+    /// Takes what is due on the own clock.
+    pub fn take(&mut self, now: SystemTime) -> Due {
+        let mut due = Due::default();
+        for at in 0..self.entries.len() {
+            let entry = &self.entries[at];
+            if entry.next > now {
+                // The wall clock was set back: wait for the next boundary, not for the old one.
+                if entry.next > now + entry.period + Duration::from_secs(4) {
+                    self.entries[at].next = self.following(&self.entries[at], now);
+                }
+                continue;
+            }
+            if entry.last.is_some() && entry.item == Item::Status {
+                let behind = now.duration_since(entry.next).unwrap_or_default();
+                due.missed = (behind.as_nanos() / entry.period.as_nanos().max(1)) as u64;
+            }
+            due.add(entry.item);
+            let next = self.following(&self.entries[at], now);
+            let entry = &mut self.entries[at];
+            entry.next = next;
+            entry.last = Some(now);
+        }
+        due
+    }
+
+    /// Takes what is due at an outside trigger; the status line always is.
+    pub fn take_triggered(&mut self, now: SystemTime) -> Due {
+        let mut due = Due { triggered: true, ..Due::default() };
+        for at in 0..self.entries.len() {
+            let entry = &self.entries[at];
+            let ripe = match (entry.item, entry.last) {
+                (Item::Status, _) | (Item::Table(_), None) => true,
+                (Item::Beside(_), _) => entry.next <= now,
+                (Item::Table(_), Some(last)) => match now.duration_since(last) {
+                    Ok(passed) => passed + slack(entry.period) >= entry.period,
+                    // The wall clock was set back.
+                    Err(_) => true,
+                },
+            };
+            if ripe {
+                due.add(entry.item);
+                let next = self.following(&self.entries[at], now);
+                let entry = &mut self.entries[at];
+                entry.next = next;
+                entry.last = Some(now);
+            }
+        }
+        due
+    }
+
+    /// The first time after `now` at which the entry is due.
+    fn following(&self, entry: &Entry, now: SystemTime) -> SystemTime {
+        let origin = if self.round { UNIX_EPOCH + entry.phase } else { self.start };
+        let since = now.duration_since(origin).unwrap_or_default().as_nanos();
+        let period = entry.period.as_nanos().max(1);
+        let ahead = (since / period + 1) * period - since;
+        now + Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX / 4))
+    }
+}
+
+impl Due {
+    fn add(&mut self, item: Item) {
+        match item {
+            Item::Table(table) => self.tables.insert(table),
+            Item::Beside(table) => self.beside.insert(table),
+            Item::Status => self.status = true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(seconds: f64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_800_000_000) + Duration::from_secs_f64(seconds)
+    }
+
+    fn schedule(stagger: f64, now: SystemTime) -> Schedule {
+        let layout = Layout {
+            interval: 10 * SECOND,
+            round: true,
+            offset: Duration::ZERO,
+            stagger: Duration::from_secs_f64(stagger),
+        };
+        let tables = [(Table::Realtime, 10 * SECOND), (Table::Energy, 60 * SECOND)];
+        Schedule::new(layout, tables, [(Table::Settings, 900 * SECOND)], now)
+    }
+
+    fn tables(due: Due) -> Vec<Table> {
+        due.tables.iter().collect()
+    }
+
+    #[test]
+    fn everything_is_due_at_start_except_modbus_beside_a_plc() {
+        let mut schedule = schedule(0.0, at(3.0));
+        let due = schedule.take(at(3.0));
+        assert_eq!(tables(due), [Table::Realtime, Table::Energy]);
+        assert!(due.status && due.beside.is_empty() && due.missed == 0);
+        assert_eq!(schedule.next(), at(10.0));
+    }
+
+    #[test]
+    fn realtime_is_staggered_and_energy_is_on_the_boundary() {
+        let mut schedule = schedule(1.5, at(3.0));
+        schedule.take(at(4.5));
+        assert_eq!(schedule.next(), at(11.5));
+        assert_eq!(tables(schedule.take(at(11.5))), [Table::Realtime]);
+        for tick in [21.5, 31.5, 41.5, 51.5] {
+            schedule.take(at(tick));
+        }
+        assert_eq!(schedule.next(), at(60.0));
+        let due = schedule.take(at(60.001));
+        assert_eq!((tables(due), due.status), (vec![Table::Energy], false));
+        assert_eq!(schedule.next(), at(61.5));
+    }
+
+    #[test]
+    fn modbus_beside_a_plc_waits_for_its_boundary_even_when_triggered() {
+        let mut schedule = schedule(0.0, at(3.0));
+        assert!(schedule.take_triggered(at(3.0)).beside.is_empty());
+        assert!(schedule.take_triggered(at(899.0)).beside.is_empty());
+        assert!(schedule.take_triggered(at(900.1)).beside.contains(Table::Settings));
+        assert!(schedule.take_triggered(at(901.0)).beside.is_empty());
+    }
+
+    #[test]
+    fn a_gather_that_overran_says_how_many_it_swallowed() {
+        let mut schedule = schedule(0.0, at(0.0));
+        schedule.take(at(0.0));
+        assert_eq!(schedule.take(at(34.0)).missed, 2);
+        assert_eq!(schedule.next(), at(40.0));
+    }
+
+    #[test]
+    fn a_trigger_reads_the_tables_whose_period_has_passed() {
+        let mut schedule = schedule(0.0, at(0.0));
+        assert_eq!(tables(schedule.take_triggered(at(0.0))), [Table::Realtime, Table::Energy]);
+        assert_eq!(tables(schedule.take_triggered(at(5.0))), []);
+        assert_eq!(tables(schedule.take_triggered(at(9.9))), [Table::Realtime]);
+        assert_eq!(tables(schedule.take_triggered(at(60.0))), [Table::Realtime, Table::Energy]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_stop_the_gathers() {
+        let mut schedule = schedule(0.0, at(7200.0));
+        schedule.take(at(7200.0));
+        let due = schedule.take(at(3601.0));
+        assert!(due.is_empty());
+        assert_eq!(schedule.next(), at(3610.0));
+    }
+}

@@ -1,0 +1,160 @@
+//! What survives a restart: the state file.
+//!
+//! One JSON file per process, one record per meter. It is read once at start and written at most once a
+//! minute and at the end, into a new file that then takes the old one's name, so that a crash leaves
+//! either the old state or the new one. A file that is absent or unreadable is no fault: the `started`
+//! event says that nothing before is known.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+/// The format this program reads and writes.
+const FORMAT: u32 = 1;
+
+/// What is remembered of one meter.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// Serial letters, or "" when never read.
+    pub serial_number: String,
+    /// CIP serial number, or 0 when never read.
+    pub cip_serial_number: u32,
+    /// When each table was last read, milliseconds since the epoch.
+    pub last_read_ms: BTreeMap<String, i64>,
+    /// Last value of every counter.
+    pub counters: BTreeMap<String, i64>,
+    /// Last value of every setting that is a number.
+    pub settings: BTreeMap<String, f64>,
+    /// When Modbus was last used beside EtherNet/IP, milliseconds since the epoch.
+    pub last_modbus_ms: Option<i64>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct File {
+    format: u32,
+    meters: BTreeMap<String, Record>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    path: Option<PathBuf>,
+    meters: BTreeMap<String, Record>,
+    changed: bool,
+}
+
+/// The state of all meters, shared by their tasks.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    inner: Arc<Mutex<Inner>>,
+}
+
+impl State {
+    /// State that is kept in memory only.
+    pub fn in_memory() -> State {
+        State::default()
+    }
+
+    /// Reads the state file. The second value says in words why nothing before is known, if so.
+    pub fn open(path: &Path) -> (State, Option<String>) {
+        let (meters, problem) = match read(path) {
+            Ok(meters) => (meters, None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (BTreeMap::new(), None),
+            Err(error) => {
+                let problem = format!("cannot use state file {}: {error}", path.display());
+                (BTreeMap::new(), Some(problem))
+            }
+        };
+        let inner = Inner { path: Some(path.to_owned()), meters, changed: false };
+        (State { inner: Arc::new(Mutex::new(inner)) }, problem)
+    }
+
+    /// What is remembered of a meter.
+    pub fn record(&self, meter: &str) -> Option<Record> {
+        self.lock().meters.get(meter).cloned()
+    }
+
+    /// Remembers a meter.
+    pub fn remember(&self, meter: &str, record: &Record) {
+        let mut inner = self.lock();
+        if inner.meters.get(meter) != Some(record) {
+            inner.meters.insert(meter.to_owned(), record.clone());
+            inner.changed = true;
+        }
+    }
+
+    /// Writes the file if something changed since the last time.
+    ///
+    /// # Errors
+    /// What the file system said; the state stays in memory and the next call tries again.
+    pub fn save(&self) -> Result<(), String> {
+        let mut inner = self.lock();
+        let Some(path) = inner.path.clone().filter(|_| inner.changed) else { return Ok(()) };
+        let file = File { format: FORMAT, meters: inner.meters.clone() };
+        inner.changed = false;
+        drop(inner);
+        write(&path, &file).map_err(|error| {
+            self.lock().changed = true;
+            format!("cannot write state file {}: {error}", path.display())
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A record is replaced as a whole, so a panic elsewhere cannot have left it half-written.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read(path: &Path) -> io::Result<BTreeMap<String, Record>> {
+    let file: File = serde_json::from_slice(&std::fs::read(path)?)?;
+    if file.format != FORMAT {
+        return Err(io::Error::other(format!("format {} is not format {FORMAT}", file.format)));
+    }
+    Ok(file.meters)
+}
+
+fn write(path: &Path, file: &File) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut out = std::fs::File::create(&new)?;
+    out.write_all(&serde_json::to_vec_pretty(file)?)?;
+    out.sync_all()?;
+    std::fs::rename(&new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("pm500-state-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        folder.join("state.json")
+    }
+
+    #[test]
+    fn what_is_remembered_is_there_after_a_restart() {
+        let path = scratch("restart");
+        let (state, problem) = State::open(&path);
+        assert_eq!((problem, state.record("a")), (None, None));
+        let counters = BTreeMap::from([("active_import_wh".to_owned(), 9_999_999_999_999)]);
+        let record = Record { counters, cip_serial_number: 940_000_123, ..Record::default() };
+        state.remember("a", &record);
+        state.save().unwrap();
+        let (again, problem) = State::open(&path);
+        assert_eq!((problem, again.record("a")), (None, Some(record)));
+    }
+
+    #[test]
+    fn a_garbled_file_is_said_and_replaced_by_the_next_save() {
+        let path = scratch("garbled");
+        std::fs::write(&path, "{\"format\": 1, \"mete").unwrap();
+        let (state, problem) = State::open(&path);
+        assert!(problem.unwrap().contains("state.json"));
+        state.remember("a", &Record::default());
+        state.save().unwrap();
+        assert_eq!(State::open(&path).1, None);
+    }
+}

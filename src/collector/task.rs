@@ -1,0 +1,135 @@
+//! The life of one meter's task: wait until something is due, gather, hand the lines on, until told to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::MeterConfig;
+use crate::metric::Batch;
+
+use super::Collector;
+use super::schedule::{Due, Layout, Schedule};
+
+/// No sleep is longer, so that a wall clock that was set is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+/// A gather that begins later than this after it was due counts as late.
+const LATE: Duration = Duration::from_secs(1);
+/// What is left of the shutdown's 2 s: one for a gather under way, one for closing.
+const TO_FINISH: Duration = Duration::from_secs(1);
+
+/// Who sets the pace: the plugin's triggers, as every meter's task sees them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// Outside triggers set the pace from now on; the own clock is off.
+    pub external: bool,
+    /// How many triggers there were; several that come during one gather make one gather.
+    pub triggers: u64,
+}
+
+/// Counters over all meters, for the plugin's own line.
+#[derive(Debug, Default)]
+pub struct Totals {
+    /// Meters whose last gather read at least one table.
+    pub up: AtomicU64,
+    /// Gathers that began late.
+    pub late: AtomicU64,
+}
+
+/// The schedule of a meter: `index` of `count` meters gives its share of the stagger.
+pub fn schedule(config: &MeterConfig, index: usize, count: usize, now: SystemTime) -> Schedule {
+    let spread = (config.interval / 2).min(Duration::from_secs(2));
+    let layout = Layout {
+        interval: config.interval,
+        round: config.round_interval,
+        offset: config.collection_offset,
+        stagger: spread.mul_f64(index as f64 / count.max(1) as f64),
+    };
+    let tables = config.tables.iter().map(|table| (table, config.period(table)));
+    let beside = config.modbus_tables.iter().map(|table| (table, config.period(table)));
+    Schedule::new(layout, tables, beside, now)
+}
+
+/// Runs a collector until `stop`; lines go to `sink`.
+pub async fn run(
+    mut collector: Collector,
+    mut schedule: Schedule,
+    mut pace: watch::Receiver<Pace>,
+    stop: CancellationToken,
+    totals: Arc<Totals>,
+    sink: impl Fn(Batch),
+) {
+    let mut up = false;
+    let jitter = collector.config().collection_jitter;
+    while let Some(due) = next(&mut schedule, jitter.mul_f64(rand::random()), &mut pace, &stop, &totals).await
+    {
+        let batch = {
+            let gather = collector.gather(due);
+            tokio::pin!(gather);
+            tokio::select! {
+                batch = &mut gather => Some(batch),
+                () = stop.cancelled() => timeout(TO_FINISH, gather).await.ok(),
+            }
+        };
+        if collector.health().is_up() != up {
+            up = !up;
+            if up {
+                totals.up.fetch_add(1, Ordering::Relaxed);
+            } else {
+                totals.up.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        if let Some(batch) = batch {
+            sink(batch);
+        }
+    }
+    // Nobody waits longer for a meter that does not take its good-bye.
+    let _ = timeout(TO_FINISH, collector.close()).await;
+}
+
+/// Waits until something is due, and `jitter` longer on the own clock; `None` when it is time to stop.
+async fn next(
+    schedule: &mut Schedule,
+    jitter: Duration,
+    pace: &mut watch::Receiver<Pace>,
+    stop: &CancellationToken,
+    totals: &Totals,
+) -> Option<Due> {
+    loop {
+        let wait = async {
+            if pace.borrow().external {
+                let _ = pace.changed().await;
+                return true;
+            }
+            let jitter = if schedule.next_is_exact() { Duration::ZERO } else { jitter };
+            let until = schedule.next() + jitter;
+            let left = until.duration_since(SystemTime::now()).unwrap_or_default();
+            tokio::select! {
+                () = sleep(left.min(LONGEST_SLEEP)) => left > LONGEST_SLEEP,
+                changed = pace.changed() => changed.is_ok(),
+            }
+        };
+        let woken = tokio::select! {
+            () = stop.cancelled() => return None,
+            woken = wait => woken,
+        };
+        let now = SystemTime::now();
+        let due = if pace.borrow().external {
+            schedule.take_triggered(now)
+        } else if woken {
+            continue;
+        } else {
+            let behind = now.duration_since(schedule.next() + jitter).unwrap_or_default();
+            if behind > LATE {
+                totals.late.fetch_add(1, Ordering::Relaxed);
+            }
+            schedule.take(now)
+        };
+        if !due.is_empty() {
+            return Some(due);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `check`: is the configuration valid, do its meters answer, and do their numbers fit the map?
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::cli::CheckArgs;
+use crate::collector::Collector;
+use crate::collector::report::Report;
+use crate::collector::schedule::Due;
+use crate::collector::state::State;
+use crate::config::Overrides;
+use crate::meter::physics::MapCheck;
+
+use super::{GOOD, MAP_CONTRADICTED, METER_FAILED, dump, load};
+
+/// Gathers once from every meter over its own connection and prints a table. Nothing is read over Modbus
+/// beside EtherNet/IP: a check must not disturb a plant that a gather would not.
+///
+/// # Errors
+/// What is wrong with the configuration.
+pub async fn check(args: &CheckArgs) -> anyhow::Result<u8> {
+    let config = load(&args.config, &Overrides::default())?;
+    config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    let mut tasks = JoinSet::new();
+    for (index, meter) in config.meters.into_iter().enumerate() {
+        tasks.spawn(async move {
+            let due = Due { tables: meter.tables, ..Due::default() };
+            let mut collector = Collector::new(Arc::new(meter), State::in_memory());
+            collector.gather(due).await;
+            collector.close().await;
+            (index, collector.report())
+        });
+    }
+    let mut reports = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        reports.push(done?);
+    }
+    reports.sort_by_key(|(index, _)| *index);
+    let reports: Vec<Report> = reports.into_iter().map(|(_, report)| report).collect();
+    dump::print(table(&reports).as_bytes())?;
+    Ok(if reports.iter().any(|report| report.map_check == MapCheck::Contradicted) {
+        MAP_CONTRADICTED
+    } else if reports.iter().any(|report| !report.failures.is_empty()) {
+        METER_FAILED
+    } else {
+        GOOD
+    })
+}
+
+/// One row per meter, what failed below it.
+fn table(reports: &[Report]) -> String {
+    if reports.is_empty() {
+        return "The configuration is valid; no meter is configured.\n".to_owned();
+    }
+    let head = ["METER", "ADDRESS", "CONNECTION", "RESULT", "DEVICE", "TABLES", "MAP"];
+    let mut rows: Vec<[String; 7]> = vec![head.map(str::to_owned)];
+    for report in reports {
+        rows.push([
+            report.name.clone(),
+            report.address.clone(),
+            report.connection.to_owned(),
+            report.result.to_owned(),
+            report.device.clone().unwrap_or_else(|| "-".to_owned()),
+            format!("{} of {}", report.tables_ok, report.tables),
+            report.map_check.to_string(),
+        ]);
+    }
+    let widths: Vec<usize> = (0..head.len())
+        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}", width = *width)).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+        for failure in index.checked_sub(1).map(|at| &reports[at].failures).into_iter().flatten() {
+            text.push_str(&format!("    {failure}\n"));
+        }
+    }
+    text
+}
