@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Telegraf leaves an unset `${VAR}` standing; here it is an error, because a meter that is polled at the
-//! host name "${VAR}" helps nobody.
+//! host name "${VAR}" helps nobody. A bare `$VAR` stays as it is: only the forms above are variables.
 
 /// Replaces the variables in `text`; `lookup` answers with a variable's value.
 ///

@@ -184,7 +184,8 @@ fn sentence(message: &str, source: Option<&str>) -> String {
             _ => unknown("option", name, known, "one of those that --sample-config prints"),
         };
     }
-    if message.starts_with("invalid type: map, expected a sequence") {
+    let assignment = source.and_then(|source| source.split_once('='));
+    if message.starts_with("invalid type: map, expected a sequence") && assignment.is_none() {
         return "write the header of this table in double brackets, as in [[inputs.powermonitor_500]]"
             .to_owned();
     }
@@ -193,13 +194,13 @@ fn sentence(message: &str, source: Option<&str>) -> String {
         .replace("expected a sequence", "expected a list in square brackets")
         .replace("expected a map", "expected a table in braces")
         .replace("expected a boolean", "expected true or false without quotes");
-    let Some((option, value)) = source.and_then(|source| source.split_once('=')) else { return message };
+    let Some((option, value)) = assignment else { return message };
     let (option, value) = (option.trim(), value.trim());
     if !option.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return message;
     }
     if value.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && value.contains(|c: char| c.is_ascii_alphabetic())
+        && toml::from_str::<toml::Table>(source.unwrap_or_default()).is_err()
     {
         return format!("{option}: put the value in quotes, unless it is a number, true or false");
     }

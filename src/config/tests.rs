@@ -275,6 +275,8 @@ fn a_slip_is_answered_with_the_nearest_name_and_its_line() {
         ("word_order = \"big\"", "expected one of low_first, high_first"),
         ("timezone = \"Europe/Viena\"", "did you mean \"Europe/Vienna\"?"),
         ("interval = 10", "expected a duration with its unit in quotes"),
+        ("interval = 10 # seconds", "expected a duration with its unit in quotes"),
+        ("tables = { a = 1 }", "expected a list in square brackets"),
         ("interval = 10s", "line 4: interval: put the value in quotes"),
         ("interval = \"10\"", "needs a unit"),
         ("round_interval = \"true\"", "expected true or false without quotes"),
@@ -295,6 +297,10 @@ fn a_slip_is_answered_with_the_nearest_name_and_its_line() {
     ] {
         refused(options, expected);
     }
+    assert!(
+        parse("\u{feff}[[inputs.powermonitor_500]]\r\ninterval = \"1s\"\r\n").is_ok(),
+        "as Notepad saves it"
+    );
     for (text, expected) in [
         ("[agent]\n", "line 1: \"agent\" is not known here"),
         ("[[inputs.modbus]]\n", "line 1: unknown input \"modbus\""),
