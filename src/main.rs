@@ -17,15 +17,21 @@ fn main() -> ExitCode {
         Err(wrong) => {
             let text = wrong.to_string();
             let first = text.lines().next().unwrap_or_default();
-            log::error!("{} (see --help)", first.strip_prefix("error: ").unwrap_or(first));
+            log::error!("{} (see --help)", sentence(first.strip_prefix("error: ").unwrap_or(first)));
             return ExitCode::from(commands::BAD_CONFIG);
         }
     };
     match commands::dispatch(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            log::error!("{error:#}");
+            log::error!("{}", sentence(&format!("{error:#}")));
             ExitCode::from(commands::BAD_CONFIG)
         }
     }
+}
+
+/// Begins with a capital, as Telegraf's log lines do.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
 }

@@ -117,15 +117,6 @@ impl Collector {
                 gaps.restore(table, UNIX_EPOCH + Duration::from_millis(at));
             }
         }
-        let started = Event {
-            kind: "started",
-            message: "The plugin started reading this meter".to_owned(),
-            reason: Some(match &known {
-                Some(_) => "continued from the state file".to_owned(),
-                None => "nothing before is known".to_owned(),
-            }),
-            ..Event::default()
-        };
         Collector {
             source,
             beside,
@@ -143,11 +134,23 @@ impl Collector {
             faults: FaultLog::new(&config.name),
             health: Health::default(),
             failures: Vec::new(),
-            started: Some(started),
+            started: None,
             connections_judged: 0,
             paused_until: None,
             config,
         }
+    }
+
+    /// Lets the first gather say that reading started, and whether anything before is known.
+    pub fn say_started(&mut self) {
+        let known = self.state.record(&self.config.name).is_some();
+        let reason = if known { "continued from the state file" } else { "nothing before is known" };
+        self.started = Some(Event {
+            kind: "started",
+            message: "The plugin started reading this meter".to_owned(),
+            reason: Some(reason.to_owned()),
+            ..Event::default()
+        });
     }
 
     /// The meter's settings.

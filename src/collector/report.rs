@@ -1,5 +1,6 @@
 //! One meter's state in words, for people: what `check` prints.
 
+use crate::meter::TableSet;
 use crate::meter::physics::MapCheck;
 
 use super::Collector;
@@ -30,11 +31,12 @@ pub struct Report {
 impl Collector {
     /// What the last gather showed.
     pub fn report(&self) -> Report {
-        let mut failures: Vec<String> = Vec::new();
+        let mut said: Vec<(TableSet, String)> = Vec::new();
         for (table, failure) in &self.failures {
-            let text = format!("{table}: {failure}");
-            if !failures.contains(&text) {
-                failures.push(text);
+            let text = failure.to_string();
+            match said.iter_mut().find(|(_, known)| *known == text) {
+                Some((tables, _)) => tables.insert(*table),
+                None => said.push((TableSet::from_iter([*table]), text)),
             }
         }
         Report {
@@ -46,7 +48,7 @@ impl Collector {
             tables_ok: self.health.tables_ok,
             tables: self.health.tables_ok + self.health.tables_failed,
             map_check: self.judge.state(),
-            failures,
+            failures: said.into_iter().map(|(tables, text)| format!("{tables}: {text}")).collect(),
         }
     }
 }

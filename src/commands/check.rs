@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::cli::CheckArgs;
 use crate::collector::Collector;
+use crate::collector::health::Outcome;
 use crate::collector::report::Report;
 use crate::collector::schedule::Due;
 use crate::collector::state::State;
@@ -22,6 +23,10 @@ use super::{GOOD, MAP_CONTRADICTED, METER_FAILED, dump, load};
 pub async fn check(args: &CheckArgs) -> anyhow::Result<u8> {
     let config = load(&args.config, &Overrides::default())?;
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    if log::max_level() < log::LevelFilter::Debug {
+        // The table says it all.
+        log::set_max_level(log::LevelFilter::Off);
+    }
     let mut tasks = JoinSet::new();
     for (index, meter) in config.meters.into_iter().enumerate() {
         tasks.spawn(async move {
@@ -41,7 +46,7 @@ pub async fn check(args: &CheckArgs) -> anyhow::Result<u8> {
     dump::print(table(&reports).as_bytes())?;
     Ok(if reports.iter().any(|report| report.map_check == MapCheck::Contradicted) {
         MAP_CONTRADICTED
-    } else if reports.iter().any(|report| !report.failures.is_empty()) {
+    } else if reports.iter().any(|report| report.result != Outcome::Success.code().1) {
         METER_FAILED
     } else {
         GOOD

@@ -20,7 +20,11 @@ pub async fn run(args: PluginArgs, level: Option<LevelFilter>) -> anyhow::Result
     let config = load(&args.config, &Overrides { interval: args.poll_interval })?;
     logging::start(level.unwrap_or(config.log_level));
     if args.check_config {
-        let text = format!("{}: valid, {} meters\n", args.config.display(), config.meters.len());
+        let meters = match config.meters.len() {
+            1 => "1 meter".to_owned(),
+            count => format!("{count} meters"),
+        };
+        let text = format!("{}: valid, {meters}\n", args.config.display());
         config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         return dump::print(text.as_bytes()).map(|_| GOOD);
     }

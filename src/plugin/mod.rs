@@ -56,7 +56,8 @@ pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
     let (count, now) = (config.meters.len(), SystemTime::now());
     for (index, meter) in config.meters.iter().enumerate() {
         let schedule = task::schedule(meter, index, count, now);
-        let collector = Collector::new(Arc::new(meter.clone()), state.clone());
+        let mut collector = Collector::new(Arc::new(meter.clone()), state.clone());
+        collector.say_started();
         let output = output.clone();
         let sink = move |batch| output.push(batch);
         tasks.spawn(task::run(collector, schedule, paced.clone(), stop.clone(), totals.clone(), sink));
