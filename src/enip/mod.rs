@@ -14,6 +14,8 @@
 //! 0x08, so that each read costs two requests, it adds two probes per connect, its timeouts are fixed at
 //! 10 s, and it has no class 1. It serves the tests as a third-party client of the simulator.
 
+pub mod class1;
+pub mod forward_open;
 pub mod identity;
 pub mod message;
 pub mod packet;
