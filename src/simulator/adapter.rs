@@ -1,25 +1,21 @@
-//! The EtherNet/IP adapter: encapsulation on TCP, and the three List commands on UDP as well.
-//!
-//! One session per TCP connection. A connection without traffic is closed after
+//! The EtherNet/IP adapter: encapsulation sessions on TCP. One session per TCP connection. A connection without traffic is closed after
 //! [`Options::inactivity`](super::Options::inactivity). Source: EtherNet/IP specification, chapter 2.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rust_ethernet_ip_protocol::Encode;
 use rust_ethernet_ip_protocol::cip::SendDataRequest;
 use rust_ethernet_ip_protocol::encap::EncapsulationHeader;
-use rust_ethernet_ip_protocol::{Decode, Encode};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::meter::Meter;
-use super::router;
-use crate::enip::identity;
+use super::{lists, router};
 use crate::enip::message::unconnected_item;
 use crate::enip::packet::{self, HEADER_LEN, Packet};
 
@@ -31,14 +27,6 @@ const UNSUPPORTED_VERSION: u32 = 0x69;
 
 /// SendUnitData: for connected messages, which nobody can have opened here.
 const SEND_UNIT_DATA: u16 = 0x0070;
-
-/// CPF items of ListIdentity and ListServices.
-const IDENTITY_ITEM: u16 = 0x000C;
-const SERVICES_ITEM: u16 = 0x0100;
-/// CIP over TCP, class 0 and 1 over UDP.
-const CAPABILITIES: u16 = 0x0020 | 0x0100;
-/// Device state of ListIdentity: operational.
-const OPERATIONAL: u8 = 3;
 
 /// Serves TCP clients until dropped.
 pub(super) async fn serve(listener: TcpListener, meter: Arc<Meter>, inactivity: Duration) {
@@ -59,29 +47,6 @@ pub(super) async fn serve(listener: TcpListener, meter: Arc<Meter>, inactivity: 
             Some(_) = clients.join_next() => {}
         }
     }
-}
-
-/// Answers List commands on UDP until dropped.
-pub(super) async fn serve_lists(socket: UdpSocket, meter: Arc<Meter>) {
-    let mut bytes = [0; 512];
-    loop {
-        let Ok((length, client)) = socket.recv_from(&mut bytes).await else { continue };
-        let Some(request) = bytes.get(..length).and_then(datagram) else { continue };
-        let local = local_address(socket.local_addr());
-        if meter.faults().silent || meter.is_suspended() {
-            continue;
-        }
-        if let Some(data) = list(&meter, request.header.command, local) {
-            let reply = reply(&request.header, request.header.session_handle, 0, &data);
-            let _ = socket.send_to(&reply, client).await;
-        }
-    }
-}
-
-fn datagram(bytes: &[u8]) -> Option<Packet> {
-    let header = EncapsulationHeader::decode(&mut bytes.get(..HEADER_LEN)?).ok()?;
-    let data = bytes.get(HEADER_LEN..HEADER_LEN + usize::from(header.length))?.to_vec();
-    (header.options == 0).then_some(Packet { header, data })
 }
 
 /// What comes back for a packet.
@@ -160,7 +125,7 @@ impl Client {
                 Some(data) => Reply::Data(data),
                 None => Reply::Status(MALFORMED),
             },
-            command => match list(&self.meter, command, local_address(self.stream.local_addr())) {
+            command => match lists::answer(&self.meter, command, self.stream.local_addr()) {
                 Some(data) => Reply::Data(data),
                 None => Reply::Status(INVALID_COMMAND),
             },
@@ -196,44 +161,8 @@ impl Client {
     }
 }
 
-fn reply(request: &EncapsulationHeader, session: u32, status: u32, data: &[u8]) -> BytesMut {
+pub(super) fn reply(request: &EncapsulationHeader, session: u32, status: u32, data: &[u8]) -> BytesMut {
     packet::encode(request.command, session, request.sender_context, status, data)
-}
-
-fn local_address(address: io::Result<std::net::SocketAddr>) -> SocketAddrV4 {
-    match address {
-        Ok(std::net::SocketAddr::V4(address)) => address,
-        _ => SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, packet::PORT),
-    }
-}
-
-/// The data of a List command's reply: item count UINT, then each item with its type and length.
-fn list(meter: &Meter, command: u16, local: SocketAddrV4) -> Option<Vec<u8>> {
-    let (item, body) = match command {
-        packet::LIST_IDENTITY => {
-            // Protocol version, then a socket address in network byte order, as the specification has it.
-            let mut body = vec![1, 0, 0, 2];
-            body.extend(local.port().to_be_bytes());
-            body.extend(local.ip().octets());
-            body.extend([0; 8]);
-            body.extend(identity::encode(&meter.identity()));
-            body.push(OPERATIONAL);
-            (IDENTITY_ITEM, body)
-        }
-        packet::LIST_SERVICES => {
-            let mut body = vec![1, 0];
-            body.extend(CAPABILITIES.to_le_bytes());
-            body.extend(b"Communications\0\0");
-            (SERVICES_ITEM, body)
-        }
-        packet::LIST_INTERFACES => return Some(vec![0, 0]),
-        _ => return None,
-    };
-    let mut data = vec![1, 0];
-    data.extend(item.to_le_bytes());
-    data.extend((body.len() as u16).to_le_bytes());
-    data.extend(body);
-    Some(data)
 }
 
 #[cfg(test)]
@@ -300,26 +229,6 @@ mod tests {
         let leave = packet::encode(packet::UNREGISTER_SESSION, session, [0; 8], 0, &[]);
         stream.write_all(&leave).await.unwrap();
         assert_eq!(timeout(WAIT, stream.read(&mut [0; 1])).await.unwrap().unwrap(), 0);
-    }
-
-    #[tokio::test]
-    async fn list_identity_is_answered_on_tcp_and_udp_without_a_session() {
-        let simulator = simulator(Options::default()).await;
-        let meter = &simulator.meters[0];
-        let request = packet::encode(packet::LIST_IDENTITY, 0, [7; 8], 0, &[]);
-        let mut stream = TcpStream::connect(meter.eip()).await.unwrap();
-        let on_tcp = exchange(&mut stream, &request).await;
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        socket.send_to(&request, meter.eip()).await.unwrap();
-        let mut bytes = [0; 512];
-        let length = timeout(WAIT, socket.recv(&mut bytes)).await.unwrap().unwrap();
-        let on_udp = datagram(&bytes[..length]).unwrap();
-        assert_eq!(on_udp, on_tcp);
-        let [port_high, port_low] = meter.eip().port().to_be_bytes();
-        let item = [1, 0, 0x0C, 0, 50, 0, 1, 0, 0, 2, port_high, port_low, 127, 0, 0, 1];
-        assert_eq!(on_tcp.data[..16], item);
-        assert_eq!(identity::decode(&on_tcp.data[24..]), Some(meter.identity()));
-        assert_eq!(on_tcp.data.last(), Some(&OPERATIONAL));
     }
 
     #[tokio::test]

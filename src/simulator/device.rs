@@ -17,6 +17,9 @@ const SAMPLING: f64 = 1.0;
 /// Most samples taken to catch up; a device that was not asked for longer looks less closely.
 const MOST_SAMPLES: f64 = 900.0;
 
+/// The maximum values were reset this long before a device starts.
+const MAXIMUM_AGE: f64 = 60.0;
+
 /// The demand interval: 15 minutes, fixed, not synchronized to the clock (factory setting of the simulator;
 /// the meter's own was not found).
 const DEMAND_PERIOD: f64 = 900.0;
@@ -63,7 +66,7 @@ impl Device {
             number,
             counters: COUNTERS,
             counted_from: UPTIME,
-            now: UPTIME - MOST_SAMPLES,
+            now: UPTIME - MAXIMUM_AGE,
             sample,
             maximum: sample,
             demand: None,

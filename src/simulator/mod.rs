@@ -10,7 +10,7 @@
 //! meter     one device at its present time, with its faults and its record
 //!   ↓
 //! router    CIP requests → replies          modbus   Modbus TCP, one client
-//! adapter   EtherNet/IP on TCP, List commands on UDP
+//! adapter   EtherNet/IP sessions            lists    identity without a session, TCP and UDP
 //! ```
 //!
 //! A third-party client cannot tell it from an adapter that follows the specification. Nothing ticks:
@@ -21,6 +21,7 @@ mod adapter;
 mod device;
 mod fault;
 mod image;
+mod lists;
 mod load;
 mod meter;
 mod modbus;
@@ -191,7 +192,7 @@ impl SimulatedMeter {
         self.eip = eip.local_addr()?;
         self.modbus = modbus.local_addr()?;
         self.tasks.spawn(adapter::serve(eip, self.meter.clone(), self.inactivity));
-        self.tasks.spawn(adapter::serve_lists(lists, self.meter.clone()));
+        self.tasks.spawn(lists::serve(lists, self.meter.clone()));
         self.tasks.spawn(modbus::serve(modbus, self.meter.clone()));
         Ok(())
     }

@@ -1,0 +1,116 @@
+//! ListIdentity, ListServices and ListInterfaces: the commands that need no session, on TCP and on UDP.
+//!
+//! Source: EtherNet/IP specification, chapter 2.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+
+use rust_ethernet_ip_protocol::Decode;
+use rust_ethernet_ip_protocol::encap::EncapsulationHeader;
+use tokio::net::UdpSocket;
+
+use super::adapter;
+use super::meter::Meter;
+use crate::enip::identity;
+use crate::enip::packet::{self, HEADER_LEN, Packet};
+
+/// CPF items of ListIdentity and ListServices.
+const IDENTITY_ITEM: u16 = 0x000C;
+const SERVICES_ITEM: u16 = 0x0100;
+/// CIP over TCP, class 0 and 1 over UDP.
+const CAPABILITIES: u16 = 0x0020 | 0x0100;
+/// Device state of ListIdentity: operational.
+const OPERATIONAL: u8 = 3;
+
+/// Answers List commands on UDP until dropped.
+pub(super) async fn serve(socket: UdpSocket, meter: Arc<Meter>) {
+    let mut bytes = [0; 512];
+    loop {
+        let Ok((length, client)) = socket.recv_from(&mut bytes).await else { continue };
+        let Some(request) = bytes.get(..length).and_then(datagram) else { continue };
+        if meter.faults().silent || meter.is_suspended() {
+            continue;
+        }
+        if let Some(data) = answer(&meter, request.header.command, socket.local_addr()) {
+            let reply = adapter::reply(&request.header, request.header.session_handle, 0, &data);
+            let _ = socket.send_to(&reply, client).await;
+        }
+    }
+}
+
+fn datagram(bytes: &[u8]) -> Option<Packet> {
+    let header = EncapsulationHeader::decode(&mut bytes.get(..HEADER_LEN)?).ok()?;
+    let data = bytes.get(HEADER_LEN..HEADER_LEN + usize::from(header.length))?.to_vec();
+    (header.options == 0).then_some(Packet { header, data })
+}
+
+/// The data of a List command's reply, `None` for any other command: item count UINT, then each item with its type and length.
+pub(super) fn answer(meter: &Meter, command: u16, local: io::Result<SocketAddr>) -> Option<Vec<u8>> {
+    let (item, body) = match command {
+        packet::LIST_IDENTITY => {
+            let local = address(local);
+            // Protocol version, then a socket address in network byte order, as the specification has it.
+            let mut body = vec![1, 0, 0, 2];
+            body.extend(local.port().to_be_bytes());
+            body.extend(local.ip().octets());
+            body.extend([0; 8]);
+            body.extend(identity::encode(&meter.identity()));
+            body.push(OPERATIONAL);
+            (IDENTITY_ITEM, body)
+        }
+        packet::LIST_SERVICES => {
+            let mut body = vec![1, 0];
+            body.extend(CAPABILITIES.to_le_bytes());
+            body.extend(b"Communications\0\0");
+            (SERVICES_ITEM, body)
+        }
+        packet::LIST_INTERFACES => return Some(vec![0, 0]),
+        _ => return None,
+    };
+    let mut data = vec![1, 0];
+    data.extend(item.to_le_bytes());
+    data.extend((body.len() as u16).to_le_bytes());
+    data.extend(body);
+    Some(data)
+}
+
+fn address(local: io::Result<SocketAddr>) -> SocketAddrV4 {
+    match local {
+        Ok(SocketAddr::V4(address)) => address,
+        _ => SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, packet::PORT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::{Options, Simulator};
+    use std::time::Duration;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpStream;
+    use tokio::time::timeout;
+
+    const WAIT: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn list_identity_is_answered_on_tcp_and_udp_without_a_session() {
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        let meter = &simulator.meters[0];
+        let request = packet::encode(packet::LIST_IDENTITY, 0, [7; 8], 0, &[]);
+        let mut stream = TcpStream::connect(meter.eip()).await.unwrap();
+        stream.write_all(&request).await.unwrap();
+        let on_tcp = timeout(WAIT, packet::receive(&mut stream)).await.unwrap().unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.send_to(&request, meter.eip()).await.unwrap();
+        let mut bytes = [0; 512];
+        let length = timeout(WAIT, socket.recv(&mut bytes)).await.unwrap().unwrap();
+        let on_udp = datagram(&bytes[..length]).unwrap();
+        assert_eq!(on_udp, on_tcp);
+        let [port_high, port_low] = meter.eip().port().to_be_bytes();
+        let item = [1, 0, 0x0C, 0, 50, 0, 1, 0, 0, 2, port_high, port_low, 127, 0, 0, 1];
+        assert_eq!(on_tcp.data[..16], item);
+        assert_eq!(identity::decode(&on_tcp.data[24..]), Some(meter.identity()));
+        assert_eq!(on_tcp.data.last(), Some(&OPERATIONAL));
+    }
+}
