@@ -19,10 +19,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use rust_ethernet_ip_protocol::Decode;
 use rust_ethernet_ip_protocol::cip::{CipRequest, SendDataRequest};
-use rust_ethernet_ip_protocol::{Decode, Encode};
-
-use bytes::BytesMut;
 
 use super::message::Malformed;
 
@@ -381,16 +379,6 @@ pub fn encode_sockaddr(address: SocketAddrV4) -> Vec<u8> {
     data.extend(address.port().to_be_bytes());
     data.extend(address.ip().octets());
     data.extend([0; 8]);
-    data
-}
-
-/// The data of SendRRData that carries a request of this file.
-pub fn encode(request: &CipRequest) -> BytesMut {
-    let mut message = BytesMut::new();
-    // Our paths are never empty, odd or long, which is all that encoding can refuse.
-    let _ = request.encode(&mut message);
-    let mut data = BytesMut::new();
-    SendDataRequest::unconnected(&message).encode(&mut data);
     data
 }
 

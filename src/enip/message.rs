@@ -1,7 +1,8 @@
 //! CIP messages we can send, and what comes back.
 //!
-//! [`Read`] is everything this program can ask of a meter over EtherNet/IP. There is no other request
-//! type, so no service that writes, resets or configures can be built.
+//! [`Read`] is everything this program can ask of a meter's data over EtherNet/IP; the only other requests
+//! open and close a listener's connection ([`forward_open`](super::forward_open)). No service that writes,
+//! resets or configures can be built.
 //!
 //! Request, as the data of SendRRData: interface handle UDINT 0, timeout UINT, item count UINT 2, null
 //! address item (0x0000, length 0), unconnected data item (0x00B2): service, path size in words, path.
@@ -62,12 +63,7 @@ impl Read {
 
     /// The data of SendRRData that carries this read.
     pub fn encode(self) -> BytesMut {
-        let mut message = BytesMut::new();
-        // Our paths are never empty, odd or long, which is all that encoding can refuse.
-        let _ = self.request().encode(&mut message);
-        let mut data = BytesMut::new();
-        SendDataRequest::unconnected(&message).encode(&mut data);
-        data
+        encode_request(&self.request())
     }
 
     /// Takes the data of a SendRRData reply apart.
@@ -76,21 +72,37 @@ impl Read {
     /// [`Malformed`] when it is not a reply to this read. A refusal by the device is no error: it is the
     /// inner value.
     pub fn decode(self, data: &[u8]) -> Result<Result<Vec<u8>, Refusal>, Malformed> {
-        let reply = unconnected_item(data)?;
-        let reply = CipResponse::decode(&mut &reply[..]).map_err(|error| Malformed(error.to_string()))?;
-        let expected = self.request().service | REPLY;
-        if reply.service != expected {
-            return Err(Malformed(format!(
-                "the reply is to service 0x{:02X}, we asked 0x{:02X}",
-                reply.service & !REPLY,
-                expected & !REPLY
-            )));
-        }
-        Ok(match reply.status {
-            0 => Ok(reply.data),
-            general => Err(Refusal { general, extended: reply.additional_status }),
-        })
+        decode_reply(self.request().service, data)
     }
+}
+
+/// Takes the data of a SendRRData reply to `service` apart. A refusal by the device is the inner value.
+///
+/// # Errors
+/// [`Malformed`] when it is not a reply to this service.
+pub fn decode_reply(service: u8, data: &[u8]) -> Result<Result<Vec<u8>, Refusal>, Malformed> {
+    let reply = unconnected_item(data)?;
+    let reply = CipResponse::decode(&mut &reply[..]).map_err(|error| Malformed(error.to_string()))?;
+    if reply.service != service | REPLY {
+        return Err(Malformed(format!(
+            "the reply is to service 0x{:02X}, we asked 0x{service:02X}",
+            reply.service & !REPLY
+        )));
+    }
+    Ok(match reply.status {
+        0 => Ok(reply.data),
+        general => Err(Refusal { general, extended: reply.additional_status }),
+    })
+}
+
+/// The data of SendRRData that carries a request.
+pub(super) fn encode_request(request: &CipRequest) -> BytesMut {
+    let mut message = BytesMut::new();
+    // Our paths are never empty, odd or long, which is all that encoding can refuse.
+    let _ = request.encode(&mut message);
+    let mut data = BytesMut::new();
+    SendDataRequest::unconnected(&message).encode(&mut data);
+    data
 }
 
 /// A reply that does not have the shape of one.

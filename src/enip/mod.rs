@@ -6,6 +6,11 @@
 //! identity  the Identity object's attributes
 //! packet    24-byte encapsulation header + data, on a byte stream
 //! session   RegisterSession, one request in flight, UnRegisterSession
+//!
+//! forward_open  the requests that open and close a listener's connection
+//! refusal       why a meter refuses one, and what to do next
+//! class1        frames and heartbeats on UDP
+//! hub           the UDP sockets: frames in, heartbeats out
 //! ```
 //!
 //! The wire codec for the encapsulation header, the Common Packet Format and CIP requests and responses
@@ -19,7 +24,8 @@ pub mod forward_open;
 pub mod identity;
 pub mod message;
 pub mod packet;
+pub mod refusal;
 pub mod session;
 pub mod status;
 
-pub use session::{Session, SessionError};
+pub use session::{Accepted, Session, SessionError};

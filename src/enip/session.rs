@@ -5,13 +5,18 @@
 //! into the next request, because there is no next request on that connection.
 
 use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::message::{Malformed, Read};
+use super::forward_open::{
+    FORWARD_CLOSE, FORWARD_OPEN, ForwardClose, ForwardOpen, Opened, SOCKADDR_O2T_ITEM, SOCKADDR_T2O_ITEM,
+    sockaddr,
+};
+use super::message::{Malformed, Read, decode_reply, encode_request};
 use super::packet::{self, Packet, PacketError};
 use super::status::{Refusal, encapsulation_status};
 
@@ -50,6 +55,17 @@ impl From<PacketError> for SessionError {
     }
 }
 
+/// A class 1 connection that the meter accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// What was agreed.
+    pub opened: Opened,
+    /// Where the meter sends to, if it says so: the group of a multicast connection.
+    pub group: Option<SocketAddrV4>,
+    /// Where heartbeats go to, if the meter says so.
+    pub heartbeat: Option<SocketAddrV4>,
+}
+
 /// An open session.
 #[derive(Debug)]
 pub struct Session {
@@ -82,11 +98,6 @@ impl Session {
         self.stream.is_some()
     }
 
-    /// The meter's address.
-    pub fn peer(&self) -> Option<std::net::SocketAddr> {
-        self.stream.as_ref()?.peer_addr().ok()
-    }
-
     /// Asks one thing and waits for its answer. A refusal by the device is the inner value.
     ///
     /// # Errors
@@ -107,6 +118,51 @@ impl Session {
             self.stream = None;
         }
         Ok(answer?)
+    }
+
+    /// Opens a class 1 connection. A refusal by the device is the inner value.
+    ///
+    /// # Errors
+    /// [`SessionError`]; the session is over.
+    pub async fn open(
+        &mut self,
+        open: &ForwardOpen,
+        within: Duration,
+    ) -> Result<Result<Accepted, Refusal>, SessionError> {
+        let data = encode_request(&open.request());
+        let reply = self.exchange(packet::SEND_RR_DATA, &data, within, "the Forward Open").await?;
+        let answer = decode_reply(FORWARD_OPEN, &reply.data).and_then(|answer| match answer {
+            Ok(opened) => Ok(Ok(Accepted {
+                opened: Opened::decode(&opened)?,
+                group: sockaddr(&reply.data, SOCKADDR_T2O_ITEM),
+                heartbeat: sockaddr(&reply.data, SOCKADDR_O2T_ITEM),
+            })),
+            Err(refusal) => Ok(Err(refusal)),
+        });
+        if answer.is_err() {
+            self.stream = None;
+        }
+        Ok(answer?)
+    }
+
+    /// Closes a class 1 connection. That the device does not know it any more is a refusal, too.
+    ///
+    /// # Errors
+    /// [`SessionError`]; the session is over.
+    pub async fn close_connection(
+        &mut self,
+        close: &ForwardClose,
+        within: Duration,
+    ) -> Result<Result<(), Refusal>, SessionError> {
+        let data = encode_request(&close.request());
+        let reply = self.exchange(packet::SEND_RR_DATA, &data, within, "the Forward Close").await?;
+        Ok(decode_reply(FORWARD_CLOSE, &reply.data)?.map(|_| ()))
+    }
+
+    /// Our and the meter's address.
+    pub fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let stream = self.stream.as_ref()?;
+        Some((stream.local_addr().ok()?, stream.peer_addr().ok()?))
     }
 
     /// Says good-bye: UnRegisterSession, which has no reply, then closes.
