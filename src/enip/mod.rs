@@ -10,6 +10,7 @@
 //! forward_open  the requests that open and close a listener's connection
 //! refusal       why a meter refuses one, and what to do next
 //! class1        frames and heartbeats on UDP
+//! stream        one listened connection: which frames count, and the newest
 //! hub           the UDP sockets: frames in, heartbeats out
 //! ```
 //!
@@ -21,11 +22,13 @@
 
 pub mod class1;
 pub mod forward_open;
+pub mod hub;
 pub mod identity;
 pub mod message;
 pub mod packet;
 pub mod refusal;
 pub mod session;
 pub mod status;
+pub mod stream;
 
 pub use session::{Accepted, Session, SessionError};
