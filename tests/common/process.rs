@@ -1,0 +1,109 @@
+//! Other programs: started, awaited by what they print, and never left behind.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longest wait for anything; only a broken program reaches it.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A line a program printed.
+enum Line {
+    Out(String),
+    Err(String),
+}
+
+/// A running program; ends with its owner.
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    lines: Receiver<Line>,
+    printed: String,
+    complained: String,
+}
+
+impl Process {
+    /// Starts a program.
+    pub(crate) fn start(command: &mut Command) -> Process {
+        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = spawned.unwrap_or_else(|error| panic!("{command:?} did not start: {error}"));
+        let (sender, lines) = channel();
+        follow(child.stdout.take(), sender.clone(), Line::Out);
+        follow(child.stderr.take(), sender, Line::Err);
+        let name = format!("{command:?}");
+        Process { name, child, lines, printed: String::new(), complained: String::new() }
+    }
+
+    /// Waits until all that was printed on stdout, whole lines only, is enough.
+    pub(crate) fn wait_until(&mut self, enough: impl Fn(&str) -> bool) -> &str {
+        let until = Instant::now() + DEADLINE;
+        while !enough(&self.printed) {
+            if let Err(why) = self.next_line(until) {
+                panic!("{why} while waiting for {}: {}{}", self.name, self.complained, self.printed);
+            }
+        }
+        &self.printed
+    }
+
+    /// The first line on stdout that contains `wanted`.
+    pub(crate) fn wait_for(&mut self, wanted: &str) -> String {
+        let found = self.wait_until(|printed| printed.contains(wanted));
+        found.lines().find(|line| line.contains(wanted)).unwrap_or_default().to_owned()
+    }
+
+    /// Gives the program this input and then the end of it, waits until it ends with this status, and returns
+    /// all that it printed on stdout.
+    pub(crate) fn end(mut self, input: &str, status: i32) -> String {
+        let mut stdin = self.child.stdin.take().expect("stdin is a pipe");
+        let input = input.to_owned();
+        // From another thread: a program may print before it has read everything. It may also not read it.
+        let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
+        let until = Instant::now() + DEADLINE;
+        let ended = loop {
+            if let Err(why) = self.next_line(until) {
+                break why;
+            }
+        };
+        let said = format!("{}: {}{}", self.name, self.complained, self.printed);
+        assert_eq!(ended, RecvTimeoutError::Disconnected, "does not end: {said}");
+        let _ = writer.join();
+        let ended = self.child.wait().expect("the program can be awaited");
+        assert_eq!(ended.code(), Some(status), "{said}");
+        std::mem::take(&mut self.printed)
+    }
+
+    fn next_line(&mut self, until: Instant) -> Result<(), RecvTimeoutError> {
+        match self.lines.recv_timeout(until.saturating_duration_since(Instant::now()))? {
+            Line::Out(line) => self.printed.push_str(&line),
+            Line::Err(line) => self.complained.push_str(&line),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a program to its end, which must be a success, and returns what it printed on stdout.
+pub(crate) fn run(command: &mut Command, input: &str) -> String {
+    Process::start(command).end(input, 0)
+}
+
+fn follow(stream: Option<impl Read + Send + 'static>, to: Sender<Line>, kind: fn(String) -> Line) {
+    let mut reader = BufReader::new(stream.expect("the stream is a pipe"));
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        while reader.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
+            if to.send(kind(String::from_utf8_lossy(&bytes).into_owned())).is_err() {
+                return;
+            }
+            bytes.clear();
+        }
+    });
+}
