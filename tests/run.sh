@@ -37,11 +37,14 @@ install_packages() {
 
     command -v apt-get >/dev/null || die "this is no Debian or Ubuntu; install by hand: ${missing[*]}"
     echo "Installing ${missing[*]}"
-    as_root apt-get update -qq
+    as_root apt-get update -qq || die "apt-get update failed; is the network reachable?"
+    if ! command -v cargo >/dev/null && [ -z "$(apt-cache madison rustup 2>/dev/null)" ]; then
+        die "cargo is missing and this release has no package for it; get Rust 1.88 or later from https://rustup.rs"
+    fi
     # Wireshark asks whether ordinary users may capture; the answer must be there before the question.
     echo 'wireshark-common wireshark-common/install-setuid boolean false' | as_root debconf-set-selections
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null ||
-        die "apt-get could not install ${missing[*]}; if that is rustup, get Rust from https://rustup.rs"
+        die "apt-get could not install ${missing[*]}"
 }
 
 build_python_peers() {
@@ -62,14 +65,14 @@ build_line_protocol_decoder() {
 # A private copy of the capture program: an ordinary user may capture with it, and nothing outside target/ changes.
 copy_packet_capture() {
     local installed
-    installed=$(command -v dumpcap) || die "tshark is installed without dumpcap; install the package wireshark-common"
-    cmp -s "$installed" "$peers/dumpcap" && return
+    installed=$(command -v dumpcap || echo /usr/bin/dumpcap)
+    [ -e "$installed" ] || die "tshark is installed without dumpcap; install the package wireshark-common"
+    [ "$peers/dumpcap" -nt "$installed" ] && return
     as_root install -m 0755 "$installed" "$peers/dumpcap"
     [ "$(id -u)" -eq 0 ] || as_root setcap cap_net_raw+ep "$peers/dumpcap"
 }
 
 install_packages
-command -v cargo >/dev/null || die "cargo is not on the PATH; get Rust 1.88 or later from https://rustup.rs"
 cargo --version >/dev/null 2>&1 || rustup default stable || die "no Rust toolchain; run 'rustup default stable'"
 mkdir -p "$peers"
 build_python_peers
