@@ -72,7 +72,7 @@ pub enum Command {
 /// Options of `dump`.
 #[derive(Debug, Args)]
 pub struct DumpArgs {
-    /// Meters: HOST[:PORT] or eip://HOST[:PORT] for EtherNet/IP, modbus://HOST[:PORT] for Modbus TCP
+    /// Meters: `HOST` or `eip://HOST` for EtherNet/IP, `modbus://HOST` for Modbus TCP, each with `:PORT` if need be
     #[arg(value_name = "ADDRESS")]
     pub addresses: Vec<String>,
     /// Read the meters of this configuration file instead

@@ -30,6 +30,10 @@ pub enum Outcome {
     BadData,
     /// EtherNet/IP pauses because of our own Modbus.
     Suspended,
+    /// Nobody owns a connection that could be heard.
+    NoOwner,
+    /// A connection is open and nothing has come yet.
+    Stale,
     /// Nothing was tried yet.
     Starting,
 }
@@ -43,10 +47,12 @@ impl Outcome {
             Outcome::Timeout => (2, "timeout"),
             Outcome::ConnectionFailed => (3, "connection_failed"),
             Outcome::Refused => (4, "refused"),
+            Outcome::NoOwner => (5, "no_owner"),
             Outcome::WrongDevice => (6, "wrong_device"),
             Outcome::WrongSize => (7, "wrong_size"),
             Outcome::BadData => (8, "bad_data"),
             Outcome::Suspended => (9, "suspended"),
+            Outcome::Stale => (10, "stale"),
             Outcome::Starting => (11, "starting"),
         }
     }
@@ -62,6 +68,8 @@ impl From<&Failure> for Outcome {
             Failure::WrongSize(_) => Outcome::WrongSize,
             Failure::BadData(_) => Outcome::BadData,
             Failure::Suspended(_) => Outcome::Suspended,
+            Failure::NoOwner(_) => Outcome::NoOwner,
+            Failure::Stale(_) => Outcome::Stale,
         }
     }
 }
@@ -71,6 +79,10 @@ impl From<&Failure> for Outcome {
 pub enum Link {
     /// Not at all at present.
     None,
+    /// EtherNet/IP class 1, listening beside an owner.
+    ListenOnly,
+    /// EtherNet/IP class 1, with a connection of our own.
+    InputOnly,
     /// EtherNet/IP explicit messages.
     Explicit,
     /// Modbus TCP.
@@ -82,6 +94,8 @@ impl Link {
     pub fn code(self) -> (i64, &'static str) {
         match self {
             Link::None => (0, "none"),
+            Link::ListenOnly => (1, "listen_only"),
+            Link::InputOnly => (2, "input_only"),
             Link::Explicit => (3, "explicit"),
             Link::Modbus => (4, "modbus"),
         }
@@ -109,6 +123,8 @@ pub struct Health {
     pub tables_failed: usize,
     /// Slowest reply of the last gather.
     pub response_time: Option<Duration>,
+    /// Packet interval of what is heard.
+    pub rpi: Option<Duration>,
     up: bool,
 }
 
@@ -124,6 +140,7 @@ impl Default for Health {
             tables_ok: 0,
             tables_failed: 0,
             response_time: None,
+            rpi: None,
             up: false,
         }
     }
@@ -194,10 +211,14 @@ impl Health {
             ("result", Field::Text(self.outcome.code().1)),
             ("connection", Field::Text(link.code().1)),
         ];
-        let response = self
-            .response_time
-            .map(|time| ("response_time_ms", Field::Float((time.as_secs_f64() * 1.0e6).round() / 1000.0)));
-        let fields = head.into_iter().chain(ages).chain(counters).chain(response);
+        let times = [("response_time_ms", self.response_time), ("rpi_ms", self.rpi)];
+        let times = times.into_iter().filter_map(|(name, time)| Some((name, milliseconds_of(time?))));
+        let fields = head.into_iter().chain(ages).chain(counters).chain(times);
         batch.line(schema::STATUS, tags, None, fields, timestamp(now, precision));
     }
+}
+
+/// Milliseconds with three digits behind the point.
+fn milliseconds_of(time: Duration) -> Field<'static> {
+    Field::Float((time.as_secs_f64() * 1.0e6).round() / 1000.0)
 }

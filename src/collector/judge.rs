@@ -41,9 +41,9 @@ impl Judge {
         *self = Judge::new(self.policy);
     }
 
-    /// The outcome so far.
+    /// The outcome so far; a contradiction counts from the first one.
     pub fn state(&self) -> MapCheck {
-        self.state
+        if self.strikes > 0 { MapCheck::Contradicted } else { self.state }
     }
 
     /// The contradiction, once, when the verdict falls.
@@ -55,12 +55,13 @@ impl Judge {
     pub fn rule(&mut self, profile: &Profile, readings: &Readings, complete: bool) -> Ruling {
         let held = |reason: &Option<String>| Ruling::Hold(reason.clone().unwrap_or_default());
         match (self.policy, self.state) {
-            (MapCheckPolicy::Off, _) | (_, MapCheck::Consistent | MapCheck::NotProvable) => {
+            (MapCheckPolicy::Off, _) | (_, MapCheck::Consistent) => {
                 return Ruling::Pass;
             }
             (MapCheckPolicy::Warn, MapCheck::Contradicted) => return Ruling::Pass,
             (MapCheckPolicy::Refuse, MapCheck::Contradicted) => return held(&self.reason),
-            (_, MapCheck::NotChecked) => {}
+            // A meter without load proves nothing; it is judged again until it does.
+            (_, MapCheck::NotChecked | MapCheck::NotProvable) => {}
         }
         let (outcome, reason) = physics::conclude(&physics::check(profile, readings));
         if outcome != MapCheck::Contradicted {

@@ -17,11 +17,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::time::timeout;
 
-use crate::config::{Connection, IdentityPolicy, MeterConfig};
+use crate::config::{Connection, MeterConfig};
+use crate::enip::forward_open::Application;
+use crate::enip::hub::Hub;
+use crate::enip::stream::Sample;
 use crate::meter::element::WireType;
-use crate::meter::{Evidence, Readings, Table, TableSet, Value};
+use crate::meter::{Evidence, Readings, Table, TableSet, Value, decode};
 use crate::metric::Batch;
-use crate::source::{Endpoint, Explicit, Failure, Gather, Modbus, Source, Timeouts, modbus};
+use crate::source::{Failure, Gather, Modbus, Source};
 
 pub mod about;
 pub mod backoff;
@@ -31,8 +34,10 @@ pub mod faults;
 pub mod gaps;
 pub mod health;
 pub mod judge;
+mod listening;
 pub mod report;
 pub mod schedule;
+mod sources;
 pub mod state;
 pub mod task;
 
@@ -59,12 +64,15 @@ pub struct Collector {
     source: Source,
     /// Modbus beside EtherNet/IP, if the config allows it.
     beside: Option<Modbus>,
+    /// How the meter was read in the last gather.
     link: Link,
     address: String,
     basis: Option<Evidence>,
     state: State,
     record: Record,
     readings: Readings,
+    /// Every new sample of listened assemblies since the last gather, when the configuration wants them.
+    samples: Vec<(Table, u16, Sample)>,
     backoff: Backoff,
     judge: Judge,
     about: About,
@@ -77,39 +85,28 @@ pub struct Collector {
     /// The `started` event, until it is written.
     started: Option<Event>,
     connections_judged: u64,
+    /// Whether `link` says anything yet.
+    linked: bool,
     paused_until: Option<Instant>,
 }
 
 impl Collector {
-    /// A collector that has not connected yet; `state` tells what was known before.
+    /// A collector with class 1 sockets of its own.
     pub fn new(config: Arc<MeterConfig>, state: State) -> Self {
-        let timeouts = Timeouts { connect: config.connect_timeout, request: config.timeout };
+        Collector::with_hub(config, state, Hub::default())
+    }
+
+    /// A collector that has not connected yet; `state` tells what was known before, `hub` has the class 1
+    /// sockets of the process.
+    pub fn with_hub(config: Arc<MeterConfig>, state: State, hub: Hub) -> Self {
         let profile = config.profile.clone();
-        let endpoint = Endpoint { host: config.address.host.clone(), port: config.port() };
-        let modbus = modbus::Settings {
-            unit_id: config.modbus.unit_id,
-            word_order: config.modbus.word_order,
-            close_after_gather: config.modbus.close_after_gather,
-            max_registers: config.modbus.max_registers,
-        };
-        let (source, link) = match config.connection {
-            Connection::Explicit => {
-                let require = config.identity == IdentityPolicy::Require;
-                let source = Explicit::new(endpoint.clone(), timeouts, profile.clone(), require);
-                (Source::Explicit(source), Link::Explicit)
-            }
-            Connection::Modbus => {
-                let source = Modbus::new(endpoint.clone(), timeouts, profile.clone(), modbus);
-                (Source::Modbus(source), Link::Modbus)
-            }
-        };
-        let beside = (!config.modbus_tables.is_empty()).then(|| {
-            let endpoint = Endpoint { host: config.address.host.clone(), port: config.modbus.port };
-            Modbus::new(endpoint, timeouts, profile.clone(), modbus)
-        });
+        let known = state.record(&config.name);
+        let leftovers = known.iter().flat_map(|record| record.open_connections.clone()).collect();
+        let source = sources::own(&config, hub, state.originator(), leftovers);
+        let beside = sources::beside(&config);
+        let address = sources::endpoint(&config, config.port()).to_string();
         let tables = config.tables.union(config.modbus_tables);
         let basis = tables.iter().filter_map(|table| profile.basis(table, config.evidence)).min();
-        let known = state.record(&config.name);
         let mut gaps = Gaps::default();
         for (name, at) in known.iter().flat_map(|record| &record.last_read_ms) {
             let table = tables.iter().find(|table| table.name() == name);
@@ -120,12 +117,13 @@ impl Collector {
         Collector {
             source,
             beside,
-            link,
-            address: endpoint.to_string(),
+            link: Link::None,
+            address,
             basis,
             state,
             record: known.unwrap_or_default(),
             readings: Readings::new(profile.elements.len()),
+            samples: Vec::new(),
             backoff: Backoff::default(),
             judge: Judge::new(config.map_check),
             about: About::default(),
@@ -136,6 +134,7 @@ impl Collector {
             failures: Vec::new(),
             started: None,
             connections_judged: 0,
+            linked: false,
             paused_until: None,
             config,
         }
@@ -193,13 +192,15 @@ impl Collector {
     /// Ends the connection as the protocol wants it.
     pub async fn close(&mut self) {
         self.source.close().await;
+        self.record.open_connections = self.source.open_connections();
+        self.state.remember(&self.config.name, &self.record);
         if let Some(beside) = &mut self.beside {
             beside.close().await;
         }
     }
 
     async fn read(&mut self, due: Due, batch: &mut Batch, events: &mut Vec<Event>) {
-        let mut failures = self.read_source(due.tables).await;
+        let mut failures = self.read_source(due.tables, events).await;
         let beside = self.allowed_beside(due.beside);
         if !beside.is_empty() {
             failures.extend(self.read_beside(beside).await);
@@ -211,10 +212,7 @@ impl Collector {
 
         let read: TableSet = wanted.iter().filter(|table| self.readings.taken(*table).is_some()).collect();
         let read = read.difference(held);
-        for table in read.iter() {
-            let (config, readings) = (&self.config, &self.readings);
-            batch.table(&config.profile, table, readings, &config.selected, &config.tags, config.precision);
-        }
+        self.write_tables(read, batch);
         self.health.gathered(wanted, &failures, read);
         self.follow_gaps(due, wanted, &failures, events);
         self.follow_faults(wanted, &failures, read, events);
@@ -224,8 +222,29 @@ impl Collector {
         self.failures = failures;
     }
 
+    /// Appends the lines of these tables: one for each new sample where those are wanted, else one.
+    fn write_tables(&mut self, tables: TableSet, batch: &mut Batch) {
+        let (config, samples) = (self.config.clone(), std::mem::take(&mut self.samples));
+        let mut write = |table, readings: &Readings| {
+            batch.table(&config.profile, table, readings, &config.selected, &config.tags, config.precision);
+        };
+        for table in tables.iter() {
+            let mut own = samples.iter().filter(|(of, ..)| *of == table).peekable();
+            if own.peek().is_none() {
+                write(table, &self.readings);
+            }
+            for (_, instance, sample) in own {
+                let mut one = Readings::new(config.profile.elements.len());
+                if decode::assembly(&config.profile, *instance, &sample.data, &mut one).is_ok() {
+                    one.arrived(table, sample.at);
+                    write(table, &one);
+                }
+            }
+        }
+    }
+
     /// Reads over the meter's own connection, the info table with it when that is due.
-    async fn read_source(&mut self, tables: TableSet) -> Vec<(Table, Failure)> {
+    async fn read_source(&mut self, tables: TableSet, events: &mut Vec<Event>) -> Vec<(Table, Failure)> {
         if tables.is_empty() {
             return Vec::new();
         }
@@ -239,7 +258,11 @@ impl Collector {
             fail_untried(&mut gather, limit);
         }
         self.health.response_time = gather.slowest;
-        let mut failures = gather.failures;
+        let (mut failures, notices) = (gather.failures, gather.notices);
+        self.samples = gather.samples;
+        let prefix = self.faults.prefix();
+        events.extend(notices.into_iter().filter_map(|notice| listening::tell(notice, prefix)));
+        self.follow_link(events);
         if self.paused_until.is_some_and(|until| Instant::now() < until) {
             for (_, failure) in &mut failures {
                 if matches!(failure, Failure::Timeout(_) | Failure::Connection(_)) {
@@ -248,6 +271,40 @@ impl Collector {
             }
         }
         failures
+    }
+
+    /// Notes how the meter is read now, and says so when that changed.
+    fn follow_link(&mut self, events: &mut Vec<Event>) {
+        let heard = self.source.heard();
+        let link = match (heard, self.config.connection) {
+            (Some((Application::ListenOnly, _)), _) => Link::ListenOnly,
+            (Some((Application::InputOnly, _)), _) => Link::InputOnly,
+            (None, Connection::Explicit | Connection::Auto) => Link::Explicit,
+            (None, Connection::Modbus) => Link::Modbus,
+            (None, Connection::ListenOnly | Connection::InputOnly) => Link::None,
+        };
+        self.health.rpi = heard.map(|(_, rpi)| rpi);
+        let before = std::mem::replace(&mut self.link, link);
+        if self.linked && before != link {
+            let (before, after) = (before.code().1, link.code().1);
+            events.push(Event {
+                kind: "connection_changed",
+                message: format!("The meter is read in another way: {after} instead of {before}"),
+                before_text: Some(before.to_owned()),
+                after_text: Some(after.to_owned()),
+                ..Event::default()
+            });
+        }
+        self.linked = true;
+        let open = self.source.open_connections();
+        if self.record.open_connections != open {
+            self.record.open_connections = open;
+            self.state.remember(&self.config.name, &self.record);
+            // Not with the next regular save: after a crash these must be closed, and they change rarely.
+            if let Err(problem) = self.state.save() {
+                log::warn!("{}: {problem}", self.faults.prefix());
+            }
+        }
     }
 
     /// The tables that may be read over Modbus now: not within five minutes of the last time.

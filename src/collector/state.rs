@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::source::Leftover;
+
 /// The format this program reads and writes.
 const FORMAT: u32 = 1;
 
@@ -29,25 +31,30 @@ pub struct Record {
     pub counters: BTreeMap<String, i64>,
     /// Last value of every setting that is a number.
     pub settings: BTreeMap<String, f64>,
+    /// Class 1 connections that are open; after a crash they are closed at the next start.
+    pub open_connections: Vec<Leftover>,
     /// When Modbus was last used beside EtherNet/IP, milliseconds since the epoch.
     pub last_modbus_ms: Option<i64>,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct File {
     format: u32,
+    /// Originator serial number of this installation: the same after a restart, and nobody else's.
+    originator: u32,
     meters: BTreeMap<String, Record>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     path: Option<PathBuf>,
+    originator: u32,
     meters: BTreeMap<String, Record>,
     changed: bool,
 }
 
 /// The state of all meters, shared by their tasks.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct State {
     inner: Arc<Mutex<Inner>>,
 }
@@ -55,21 +62,29 @@ pub struct State {
 impl State {
     /// State that is kept in memory only.
     pub fn in_memory() -> State {
-        State::default()
+        State::new(None, File::new())
+    }
+
+    fn new(path: Option<PathBuf>, file: File) -> State {
+        // A new installation's serial number is worth saving at once.
+        let changed = file.meters.is_empty();
+        let inner = Inner { path, originator: file.originator, meters: file.meters, changed };
+        State { inner: Arc::new(Mutex::new(inner)) }
     }
 
     /// Reads the state file. The second value says in words why nothing before is known, if so.
     pub fn open(path: &Path) -> (State, Option<String>) {
-        let (meters, problem) = match read(path) {
-            Ok(meters) => (meters, None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (BTreeMap::new(), None),
-            Err(error) => {
-                let problem = format!("cannot use state file {}: {error}", path.display());
-                (BTreeMap::new(), Some(problem))
-            }
+        let (file, problem) = match read(path) {
+            Ok(file) => (file, None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (File::new(), None),
+            Err(error) => (File::new(), Some(format!("cannot use state file {}: {error}", path.display()))),
         };
-        let inner = Inner { path: Some(path.to_owned()), meters, changed: false };
-        (State { inner: Arc::new(Mutex::new(inner)) }, problem)
+        (State::new(Some(path.to_owned()), file), problem)
+    }
+
+    /// Originator serial number of this installation.
+    pub fn originator(&self) -> u32 {
+        self.lock().originator
     }
 
     /// What is remembered of a meter.
@@ -93,7 +108,7 @@ impl State {
     pub fn save(&self) -> Result<(), String> {
         let mut inner = self.lock();
         let Some(path) = inner.path.clone().filter(|_| inner.changed) else { return Ok(()) };
-        let file = File { format: FORMAT, meters: inner.meters.clone() };
+        let file = File { format: FORMAT, originator: inner.originator, meters: inner.meters.clone() };
         inner.changed = false;
         drop(inner);
         write(&path, &file).map_err(|error| {
@@ -108,12 +123,18 @@ impl State {
     }
 }
 
-fn read(path: &Path) -> io::Result<BTreeMap<String, Record>> {
+impl File {
+    fn new() -> File {
+        File { format: FORMAT, originator: rand::random(), meters: BTreeMap::new() }
+    }
+}
+
+fn read(path: &Path) -> io::Result<File> {
     let file: File = serde_json::from_slice(&std::fs::read(path)?)?;
     if file.format != FORMAT {
         return Err(io::Error::other(format!("format {} is not format {FORMAT}", file.format)));
     }
-    Ok(file.meters)
+    Ok(file)
 }
 
 fn write(path: &Path, file: &File) -> io::Result<()> {

@@ -10,8 +10,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::address::Address;
+use super::listening::Emit;
 use super::meter::{Connection, IdentityPolicy, MapCheckPolicy};
-use super::value::{Number, Parsed, Zone, unknown};
+use super::value::{Number, Parsed, Rpi, Zone, unknown};
 use crate::meter::decode::WordOrder;
 use crate::meter::{Evidence, Table};
 
@@ -47,6 +48,11 @@ pub(super) struct Options {
     pub(super) raw_energy: Option<bool>,
     pub(super) fieldinclude: Option<Vec<Parsed<glob::Pattern>>>,
     pub(super) fieldexclude: Option<Vec<Parsed<glob::Pattern>>>,
+    pub(super) listen_tables: Option<Vec<Parsed<Table>>>,
+    pub(super) rpi: Option<Parsed<Rpi>>,
+    pub(super) heartbeat_interval: Option<Parsed<Duration>>,
+    pub(super) config_instance: Option<Number<0, 255>>,
+    pub(super) emit: Option<Parsed<Emit>>,
     pub(super) modbus_tables: Option<Vec<Parsed<Table>>>,
     pub(super) modbus_may_interrupt: Option<bool>,
     pub(super) modbus_port: Option<Number<1, 65535>>,
@@ -77,7 +83,7 @@ impl Options {
         complete!(
             connection tables interval intervals round_interval collection_jitter collection_offset precision
             connect_timeout timeout gather_timeout identity evidence map_check profile raw_energy fieldinclude
-            fieldexclude modbus_tables modbus_may_interrupt modbus_port unit_id word_order close_after_gather
+            fieldexclude listen_tables rpi heartbeat_interval config_instance emit modbus_tables modbus_may_interrupt modbus_port unit_id word_order close_after_gather
             max_registers timezone tags
         );
         self

@@ -9,6 +9,7 @@ use super::address::Address;
 use super::duration::show;
 use super::file::Options;
 use super::limits::{self, Timeouts};
+use super::listening::{self, Listening};
 use super::names;
 use super::selection::{Selection, Wanted};
 use super::value::Parsed;
@@ -27,15 +28,38 @@ pub const BUILT_IN_PROFILE: &str = "built-in";
 pub enum Connection {
     /// EtherNet/IP, one unconnected request per assembly; takes no connection from the PLC.
     Explicit,
+    /// EtherNet/IP class 1 beside an owner where that is possible, explicit where it is not.
+    Auto,
+    /// EtherNet/IP class 1 beside an owner, and nothing where there is none.
+    ListenOnly,
+    /// EtherNet/IP class 1 with a connection of our own, which fixes its packet interval for everybody.
+    InputOnly,
     /// Modbus TCP.
     Modbus,
 }
 
 impl Connection {
+    /// Every way, the safest first.
+    pub const ALL: [Connection; 5] = [
+        Connection::Explicit,
+        Connection::Auto,
+        Connection::ListenOnly,
+        Connection::InputOnly,
+        Connection::Modbus,
+    ];
+
+    /// Whether class 1 is used.
+    pub fn listens(self) -> bool {
+        matches!(self, Connection::Auto | Connection::ListenOnly | Connection::InputOnly)
+    }
+
     /// The word used in configuration and status.
     pub fn name(self) -> &'static str {
         match self {
             Connection::Explicit => "explicit",
+            Connection::Auto => "auto",
+            Connection::ListenOnly => "listen_only",
+            Connection::InputOnly => "input_only",
             Connection::Modbus => "modbus",
         }
     }
@@ -43,8 +67,8 @@ impl Connection {
     /// The protocol's usual TCP port.
     pub fn default_port(self) -> u16 {
         match self {
-            Connection::Explicit => ETHERNET_IP_PORT,
             Connection::Modbus => MODBUS_PORT,
+            _ => ETHERNET_IP_PORT,
         }
     }
 }
@@ -151,6 +175,8 @@ pub struct MeterConfig {
     pub profile_name: String,
     /// Whether assembly 107 is stored undecoded.
     pub raw_energy: bool,
+    /// Class 1 settings, if the meter is listened to.
+    pub listening: Option<Listening>,
     /// Modbus settings, whatever the connection.
     pub modbus: ModbusSettings,
     /// The meter's clock's time zone, for `clock_offset_s`.
@@ -170,8 +196,8 @@ impl MeterConfig {
     /// The TCP port of the meter's connection.
     pub fn port(&self) -> u16 {
         match self.connection {
-            Connection::Explicit => self.address.port.unwrap_or(ETHERNET_IP_PORT),
             Connection::Modbus => self.modbus.port,
+            _ => self.address.port.unwrap_or(ETHERNET_IP_PORT),
         }
     }
 }
@@ -218,15 +244,15 @@ pub(super) struct Resolved {
 /// # Errors
 /// One sentence about the first option that cannot be.
 pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result<Resolved, String> {
-    let address = options.address.map(|address| address.into_inner().0);
+    let address = options.address.as_ref().map(|address| address.get_ref().0.clone());
     let address =
         address.ok_or("address is missing, write the meter's host name or IP address".to_owned())?;
-    let name = options.name.map_or_else(|| address.host.clone(), |name| name.into_inner().0);
+    let name = options.name.as_ref().map_or_else(|| address.host.clone(), |name| name.get_ref().0.clone());
     names::check_meter(&name)?;
     let (profile, profile_name) = around.profile(options.profile.as_ref().map(|path| path.0.as_str()))?;
+    let connection = options.connection.as_ref().map_or(Connection::Explicit, |connection| connection.0);
+    let listening = listening::resolve(&options, connection, &profile)?;
     let tags = names::tags(&name, &options.tags.unwrap_or_default(), &profile)?;
-
-    let connection = or(options.connection, Connection::Explicit);
     let modbus = ModbusSettings {
         port: modbus_port(connection, &address, options.modbus_port.map(|port| port.0))?,
         // Number keeps it within a byte.
@@ -239,9 +265,11 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
     let modbus_tables = options.modbus_tables.iter().flatten().map(|table| table.0).collect();
     check_modbus_tables(connection, modbus_tables, modbus.may_interrupt)?;
     let raw_energy = options.raw_energy.unwrap_or(false);
-    if raw_energy && connection != Connection::Explicit {
-        return Err("raw_energy reads assembly 107 over EtherNet/IP, which needs connection = \"explicit\""
-            .to_owned());
+    if raw_energy && connection == Connection::Modbus {
+        return Err(
+            "raw_energy reads assembly 107 over EtherNet/IP, which connection = \"modbus\" does not use"
+                .to_owned(),
+        );
     }
     let evidence = or(options.evidence, Evidence::Inferred);
     let timezone = options.timezone.and_then(|zone| zone.0.0);
@@ -258,6 +286,13 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
     };
     let Selection { tables, selected, mut notes } = wanted.select()?;
 
+    if let (Connection::InputOnly, Some(rpi)) = (connection, listening.as_ref().and_then(|l| l.rpi)) {
+        notes.push(format!(
+            "connection = \"input_only\" fixes the packet interval of its assemblies at {} for a PLC that connects \
+             later, which is refused if its own differs, also while a crashed listener is still remembered",
+            show(rpi)
+        ));
+    }
     let interval = or(options.interval, super::DEFAULT_INTERVAL);
     limits::check_interval("interval", interval)?;
     let intervals = intervals(interval, &options.intervals.unwrap_or_default(), tables, modbus_tables)?;
@@ -305,6 +340,7 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
         profile,
         profile_name,
         raw_energy,
+        listening,
         modbus,
         timezone,
         tags,

@@ -6,6 +6,7 @@
 //!   env, duration, address
 //! meter      options and defaults → one meter's settings (sense)
 //!   limits     what a meter can bear, and why
+//!   listening  class 1: what is listened to, and how
 //!   names      what meters and tags may be called
 //!   selection  which tables are read, which fields are emitted
 //! by_hand    meters and options of the command line instead of a file
@@ -25,6 +26,7 @@ mod duration;
 mod env;
 mod file;
 mod limits;
+mod listening;
 mod meter;
 mod names;
 mod selection;
@@ -38,6 +40,7 @@ pub use address::Address;
 pub use by_hand::ByHand;
 pub use duration::{parse as parse_duration, show as show_duration};
 pub use limits::{MIN_INTERVAL, MIN_MODBUS_TABLES_INTERVAL};
+pub use listening::{Emit, Listening};
 pub use meter::{
     BUILT_IN_PROFILE, Connection, ETHERNET_IP_PORT, IdentityPolicy, MODBUS_PORT, MapCheckPolicy, MeterConfig,
     ModbusSettings,

@@ -40,8 +40,8 @@ impl Wanted<'_> {
         let mut tables = TableSet::EMPTY;
         let mut selected: Vec<bool> = self.elements_of_info().collect();
         let default = match self.connection {
-            Connection::Explicit => &[Table::Realtime, Table::Alarm][..],
             Connection::Modbus => &[Table::Realtime, Table::Energy, Table::Alarm][..],
+            _ => &[Table::Realtime, Table::Alarm][..],
         };
         let named = self.tables.is_some();
         let wanted = self.tables.unwrap_or_else(|| default.iter().copied().collect());
@@ -148,28 +148,28 @@ impl Wanted<'_> {
 
 fn is_offered(element: &Element, over: Connection) -> bool {
     match over {
-        Connection::Explicit => element.place.is_some(),
         Connection::Modbus => element.modbus.is_some(),
+        _ => element.place.is_some(),
     }
 }
 
 fn unreachable_table(profile: &Profile, table: Table, over: Connection) -> String {
     let other = match over {
-        Connection::Explicit => Connection::Modbus,
         Connection::Modbus => Connection::Explicit,
+        _ => Connection::Modbus,
     };
     let elsewhere = profile
         .elements_of(table)
         .any(|(_, element)| element.usage == Use::Field && is_offered(element, other));
     match over {
         _ if !elsewhere => format!("the profile describes no field of the table {table}"),
-        Connection::Explicit => format!(
-            "the table {table} comes over Modbus only; set connection = \"modbus\", or read it beside EtherNet/IP \
-             with modbus_tables = [\"{table}\"] and modbus_may_interrupt = true, after reading what these say"
-        ),
         Connection::Modbus => format!(
             "no Modbus address of the table {table} is known; it is read over EtherNet/IP, with \
              connection = \"explicit\""
+        ),
+        _ => format!(
+            "the table {table} comes over Modbus only; set connection = \"modbus\", or read it beside EtherNet/IP \
+             with modbus_tables = [\"{table}\"] and modbus_may_interrupt = true, after reading what these say"
         ),
     }
 }

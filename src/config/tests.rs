@@ -170,7 +170,16 @@ fn what_would_disturb_the_plant_is_refused_with_the_reason() {
     let beside = "modbus_tables = [\"energy\"]\nmodbus_may_interrupt = true\n";
     refused(&format!("{beside}intervals = {{ energy = \"1m\" }}"), "at most every 5m, not every 1m, because");
     refused(&format!("{beside}connection = \"modbus\""), "put energy in tables");
-    refused("connection = \"listen_only\"", "not in this version, which reads explicit or modbus");
+    refused("connection = \"input_only\"", "needs rpi written out, because the first connection");
+    refused(
+        "connection = \"input_only\"\nrpi = \"50ms\"",
+        "shorter than 100ms, the shortest packet interval",
+    );
+    refused(
+        "connection = \"exclusive_owner\"",
+        "unknown connection \"exclusive_owner\", expected one of explicit, auto, listen_only, input_only, modbus",
+    );
+    refused("connection = \"auto\"\nheartbeat_interval = \"10ms\"", "is not between 100ms and 10s");
     let twice = format!(
         "{METER}name = \"a\"\naddress = \"meter\"\n[[inputs.powermonitor_500.meter]]\nname = \"b\"\naddress = \"METER:502\"\nconnection = \"modbus\""
     );
@@ -190,7 +199,7 @@ fn a_table_that_cannot_be_read_is_refused_with_the_way_to_get_it() {
     refused("tables = [\"settings\"]", "modbus_tables = [\"settings\"]");
     refused("tables = [\"max\"]", "set evidence = \"guessed\" for this meter");
     refused("connection = \"modbus\"\ntables = [\"demand\"]\nevidence = \"guessed\"", "no Modbus address");
-    refused("connection = \"modbus\"\nraw_energy = true", "needs connection = \"explicit\"");
+    refused("connection = \"modbus\"\nraw_energy = true", "over EtherNet/IP");
     refused("tables = [\"info\"]", "always read");
     refused("tables = [\"raw\"]", "raw_energy = true");
     refused("tables = []", "nothing would be read");

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::address::Address;
+use super::listening::Emit;
 use super::meter::{Connection, IdentityPolicy, MapCheckPolicy};
 use super::{duration, env};
 use crate::meter::decode::WordOrder;
@@ -112,15 +113,18 @@ impl FromText for glob::Pattern {
 }
 
 impl FromText for Connection {
-    const EXPECTED: &'static str = "\"explicit\" or \"modbus\"";
+    const EXPECTED: &'static str = "\"explicit\", \"auto\", \"listen_only\", \"input_only\" or \"modbus\"";
 
     fn from_text(text: &str) -> Result<Self, String> {
-        if let "listen_only" | "input_only" | "auto" = text {
-            return Err(format!(
-                "connection \"{text}\" is not in this version, which reads explicit or modbus"
-            ));
-        }
-        choose("connection", text, &[Connection::Explicit, Connection::Modbus], |choice| choice.name())
+        choose("connection", text, &Connection::ALL, |choice| choice.name())
+    }
+}
+
+impl FromText for Emit {
+    const EXPECTED: &'static str = "\"newest\" or \"every_frame\"";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        choose("value of emit", text, &[Emit::Newest, Emit::EveryFrame], |choice| choice.name())
     }
 }
 
@@ -188,6 +192,18 @@ impl FromText for log::LevelFilter {
             log::LevelFilter::Trace => "trace",
         };
         choose("log level", text, &choices, name)
+    }
+}
+
+/// A requested packet interval; empty for whatever the owner runs at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rpi(pub(super) Option<Duration>);
+
+impl FromText for Rpi {
+    const EXPECTED: &'static str = "a duration with its unit in quotes, such as \"100ms\"";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(Rpi(None)) } else { duration::parse(text).map(|rpi| Rpi(Some(rpi))) }
     }
 }
 

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use rust_ethernet_ip_protocol::Decode;
 use rust_ethernet_ip_protocol::cip::{CipRequest, SendDataRequest};
+use serde::{Deserialize, Serialize};
 
 use super::message::Malformed;
 
@@ -43,6 +44,8 @@ const PRIORITY_TICK: u8 = 0x0A;
 const TIMEOUT_TICKS: u8 = 5;
 /// Class 1, cyclic.
 const TRANSPORT: u8 = 0x01;
+/// Class 1, change of state.
+const TRANSPORT_ON_CHANGE: u8 = 0x11;
 const OPEN_HEAD: usize = 36;
 
 /// What kind of connection, by its heartbeat connection point. Source: 1420-UM001D p78.
@@ -74,7 +77,7 @@ impl fmt::Display for Application {
 }
 
 /// Who opened a connection; unique among all connections of a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Triad {
     /// Connection serial number: new with every open.
     pub connection: u16,
@@ -189,7 +192,7 @@ pub struct ForwardOpen {
 }
 
 /// The application path: `20 04 24 <configuration> 2C <consumed> 2C <produced>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ConnectionPath {
     /// Configuration assembly instance; not documented for this meter.
     pub configuration: u8,
@@ -242,6 +245,11 @@ impl ForwardOpen {
                 produced: assembly,
             },
         }
+    }
+
+    /// The same, produced on change of state instead of cyclically.
+    pub fn on_change(self) -> ForwardOpen {
+        ForwardOpen { transport: TRANSPORT_ON_CHANGE, ..self }
     }
 
     /// The CIP request.
@@ -336,7 +344,7 @@ impl Opened {
 }
 
 /// A Forward Close: timing as in an open, triad, path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForwardClose {
     /// Whose connection.
     pub triad: Triad,

@@ -25,11 +25,14 @@ impl Identity {
     /// Says what is wrong if this is not a device the profile was made for.
     pub fn mismatch(&self, rule: &IdentityRule) -> Option<String> {
         let known = rule.products.iter().any(|(code, _)| *code == self.product_code);
-        if self.vendor == rule.vendor && self.device_type == rule.device_type && known {
+        let kind = self.vendor == rule.vendor && self.device_type == rule.device_type;
+        if kind && known {
             return None;
         }
+        let wrong =
+            if kind { "whose product code this profile does not know" } else { "not a PowerMonitor 500" };
         Some(format!(
-            "found \"{}\" (vendor {}, device type 0x{:02X}, product code {}), not a PowerMonitor 500",
+            "found \"{}\" (vendor {}, device type 0x{:02X}, product code {}), {wrong}",
             self.product_name, self.vendor, self.device_type, self.product_code
         ))
     }

@@ -1,6 +1,6 @@
 //! A profile: what one kind of meter is, as data, checked at the door.
 //!
-//! `powermonitor_500.toml` (compiled in) or a user's file of the same format → [`file`](super::file) →
+//! `powermonitor_500.toml` (compiled in) or a user's file of the same format → `file` →
 //! checks → [`Profile`], which every other module asks: sources for what to request, the decoder for
 //! where things stand, `fields` for what to print, the simulator for what to serve.
 

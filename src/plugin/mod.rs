@@ -22,6 +22,7 @@ use crate::collector::Collector;
 use crate::collector::state::State;
 use crate::collector::task::{self, Pace, Totals};
 use crate::config::Config;
+use crate::enip::hub::Hub;
 use crate::metric::{Batch, Field, schema, timestamp};
 
 pub mod output;
@@ -51,12 +52,12 @@ pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
     let state = open_state(&config);
     announce(&config);
 
-    let totals = Arc::new(Totals::default());
+    let (totals, hub) = (Arc::new(Totals::default()), Hub::default());
     let mut tasks = JoinSet::new();
     let (count, now) = (config.meters.len(), SystemTime::now());
     for (index, meter) in config.meters.iter().enumerate() {
         let schedule = task::schedule(meter, index, count, now);
-        let mut collector = Collector::new(Arc::new(meter.clone()), state.clone());
+        let mut collector = Collector::with_hub(Arc::new(meter.clone()), state.clone(), hub.clone());
         collector.say_started();
         let output = output.clone();
         let sink = move |batch| output.push(batch);

@@ -6,14 +6,16 @@
 //! gather, so that one dead assembly costs only its own table and a dead meter costs two timeouts.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::enip::forward_open::{ForwardClose, ForwardOpen};
 use crate::enip::message::Read;
 use crate::enip::status::Refusal;
-use crate::enip::{Session, SessionError, identity};
+use crate::enip::{Accepted, Session, SessionError, identity};
 use crate::meter::identity::Identity;
-use crate::meter::{Profile, Table, decode};
+use crate::meter::{Profile, Table, TableSet, decode};
 use crate::net::{self, Protocol};
 
 use super::{Endpoint, Failure, Gather, Timeouts};
@@ -28,13 +30,13 @@ pub struct Explicit {
     require_identity: bool,
     session: Option<Session>,
     identity: Option<Identity>,
-    /// Assemblies whose size was asked, and what is wrong with it.
-    sizes: HashMap<u16, Option<Failure>>,
+    /// Assemblies whose size was asked: the size, if the meter tells it, or what is wrong with it.
+    sizes: HashMap<u16, Result<Option<u16>, Failure>>,
     connected_before: bool,
 }
 
 /// Why a block was not read.
-enum Miss {
+pub(super) enum Miss {
     /// The session is over.
     Session(SessionError),
     /// The session is fine and the block was refused, or no session could be made at all.
@@ -75,12 +77,13 @@ impl Explicit {
 
     /// Reads the tables that are due, assembly by assembly.
     pub async fn gather(&mut self, gather: &mut Gather<'_>) {
+        let blocks = blocks(&self.profile, gather.tables);
+        self.gather_blocks(&blocks, gather).await;
+    }
+
+    /// Reads these assemblies; those of one table stand together.
+    pub(super) async fn gather_blocks(&mut self, blocks: &[(Table, u16)], gather: &mut Gather<'_>) {
         let profile = self.profile.clone();
-        let blocks: Vec<_> = gather
-            .tables
-            .iter()
-            .flat_map(|table| profile.assemblies_of(table).map(move |found| (table, found.instance)))
-            .collect();
         let mut faults = 0;
         let mut answered = false;
         for (position, &(table, instance)) in blocks.iter().enumerate() {
@@ -134,13 +137,7 @@ impl Explicit {
         if self.session.is_none() {
             self.open(gather).await?;
         }
-        if !self.sizes.contains_key(&instance) {
-            let wrong = self.size(instance, gather).await?;
-            self.sizes.insert(instance, wrong);
-        }
-        if let Some(Some(wrong)) = self.sizes.get(&instance) {
-            return Err(Miss::Failure(wrong.clone()));
-        }
+        self.size(instance, gather).await?;
         let answer = self.read(Read::AssemblyData(instance), gather).await?;
         answer.map_err(|refusal| Miss::Failure(refused(instance, &refusal)))
     }
@@ -190,18 +187,98 @@ impl Explicit {
         }
     }
 
-    /// Asks an assembly's size. A device that does not offer attribute 4 is judged by its data alone.
-    async fn size(&mut self, instance: u16, gather: &mut Gather<'_>) -> Result<Option<Failure>, Miss> {
-        let Ok(size) = self.read(Read::AssemblySize(instance), gather).await? else { return Ok(None) };
-        let &[low, high] = size.as_slice() else {
-            return Ok(Some(Failure::BadData(format!(
+    /// The size of an assembly in bytes, asked once per device and compared with the profile. A device that
+    /// does not offer attribute 4 is judged by its data alone.
+    pub(super) async fn size(&mut self, instance: u16, gather: &mut Gather<'_>) -> Result<Option<u16>, Miss> {
+        if let Some(known) = self.sizes.get(&instance) {
+            return known.clone().map_err(Miss::Failure);
+        }
+        if self.session.is_none() {
+            self.open(gather).await?;
+        }
+        let size = match self.read(Read::AssemblySize(instance), gather).await? {
+            Ok(size) => self.check_size(instance, &size),
+            Err(_) => Ok(None),
+        };
+        self.sizes.insert(instance, size.clone());
+        size.map_err(Miss::Failure)
+    }
+
+    fn check_size(&self, instance: u16, reply: &[u8]) -> Result<Option<u16>, Failure> {
+        let &[low, high] = reply else {
+            return Err(Failure::BadData(format!(
                 "the size of assembly {instance} has {} bytes instead of 2",
-                size.len()
-            ))));
+                reply.len()
+            )));
         };
         let Some(assembly) = self.profile.assembly(instance) else { return Ok(None) };
-        let size = usize::from(u16::from_le_bytes([low, high]));
-        Ok(decode::check_size(assembly, size).err().map(|wrong| Failure::WrongSize(wrong.to_string())))
+        let size = u16::from_le_bytes([low, high]);
+        match decode::check_size(assembly, usize::from(size)) {
+            Ok(()) => Ok(Some(size)),
+            Err(wrong) => Err(Failure::WrongSize(wrong.to_string())),
+        }
+    }
+
+    /// Our and the meter's address on a session that was open at least a moment ago.
+    pub(super) async fn addresses(
+        &mut self,
+        gather: &mut Gather<'_>,
+    ) -> Result<(SocketAddr, SocketAddr), Miss> {
+        if self.session.is_none() {
+            self.open(gather).await?;
+        }
+        let addresses = self.session.as_ref().and_then(Session::addresses);
+        addresses.ok_or(Miss::Session(SessionError::Closed))
+    }
+
+    /// Opens a class 1 connection on this meter's session; one that was found closed is reopened first.
+    pub(super) async fn open_connection(
+        &mut self,
+        open: &ForwardOpen,
+        gather: &mut Gather<'_>,
+    ) -> Result<Result<Accepted, Refusal>, Miss> {
+        let mut idle = self.session.is_some();
+        loop {
+            if self.session.is_none() {
+                self.open(gather).await?;
+            }
+            let Some(mut session) = self.session.take() else {
+                return Err(Miss::Session(SessionError::Closed));
+            };
+            gather.traffic.requests += 1;
+            let sent = Instant::now();
+            match session.open(open, self.timeouts.request).await {
+                Ok(answer) => {
+                    self.session = Some(session);
+                    gather.replied(sent);
+                    return Ok(answer);
+                }
+                Err(SessionError::Closed | SessionError::Io(_)) if idle => idle = false,
+                Err(error) => {
+                    count(&error, gather);
+                    return Err(Miss::Session(error));
+                }
+            }
+        }
+    }
+
+    /// Closes a class 1 connection, as far as the meter can be reached: the outcome changes nothing for us.
+    pub(super) async fn close_connection(&mut self, close: &ForwardClose) {
+        for _ in 0..2 {
+            if self.session.is_none() {
+                let Endpoint { host, port } = &self.endpoint;
+                let within = self.timeouts.connect;
+                let Ok(stream) = net::connect(host, *port, Protocol::EtherNetIp, within).await else {
+                    return;
+                };
+                self.session = Session::register(stream, self.timeouts.request).await.ok();
+            }
+            let Some(mut session) = self.session.take() else { return };
+            if session.close_connection(close, self.timeouts.request).await.is_ok() {
+                self.session = Some(session);
+                return;
+            }
+        }
     }
 
     async fn read(&mut self, read: Read, gather: &mut Gather<'_>) -> Result<Result<Vec<u8>, Refusal>, Miss> {
@@ -241,7 +318,10 @@ impl From<SessionError> for Failure {
     }
 }
 
-/// The tables that EtherNet/IP can give.
-pub fn serves(profile: &Profile, table: Table) -> bool {
-    profile.elements_of(table).any(|(_, element)| element.place.is_some())
+/// The assemblies of these tables, table by table.
+pub(super) fn blocks(profile: &Profile, tables: TableSet) -> Vec<(Table, u16)> {
+    tables
+        .iter()
+        .flat_map(|table| profile.assemblies_of(table).map(move |found| (table, found.instance)))
+        .collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! collector ── tables ──→ Source ──→ explicit  EtherNet/IP, one read per assembly
+//!                                ├─→ listen    EtherNet/IP class 1 beside the PLC, else explicit
 //!                                └─→ modbus    Modbus TCP, planned block reads (plan, reader)
 //! collector ←── Gather: readings, failures per table, traffic
 //! ```
@@ -12,15 +13,19 @@
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::enip::forward_open::Application;
+use crate::enip::stream::Sample;
 use crate::meter::{Readings, Table, TableSet};
 use crate::net::ConnectError;
 
 pub mod explicit;
+pub mod listen;
 pub mod modbus;
 pub mod plan;
 mod reader;
 
 pub use explicit::Explicit;
+pub use listen::{Leftover, Listen};
 pub use modbus::Modbus;
 
 /// Where a meter is read.
@@ -72,6 +77,12 @@ pub enum Failure {
     /// The answer makes no sense.
     #[error("{0}")]
     BadData(String),
+    /// Nobody owns a multicast connection that could be heard.
+    #[error("{0}")]
+    NoOwner(String),
+    /// A connection is open and nothing has come yet.
+    #[error("{0}")]
+    Stale(String),
     /// EtherNet/IP pauses because we are, or just were, on Modbus.
     #[error("{0}")]
     Suspended(String),
@@ -84,6 +95,40 @@ impl From<ConnectError> for Failure {
             _ => Failure::Connection(error.to_string()),
         }
     }
+}
+
+/// What happened to a listener, to be said once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// An assembly is heard now.
+    Heard {
+        /// Instance.
+        assembly: u16,
+        /// Listen-only or input-only.
+        application: Application,
+        /// Agreed packet interval.
+        rpi: Duration,
+        /// How the interval was found.
+        origin: &'static str,
+        /// Whether it was heard before and lost.
+        again: bool,
+    },
+    /// An assembly is heard no more.
+    Lost {
+        /// Instance.
+        assembly: u16,
+        /// Why.
+        reason: String,
+    },
+    /// An assembly cannot be heard.
+    Unheard {
+        /// Instance.
+        assembly: u16,
+        /// Why.
+        reason: String,
+        /// When it is tried again; never by itself when absent.
+        retry: Option<Duration>,
+    },
 }
 
 /// Counters since start; all of them appear in the status line.
@@ -122,12 +167,25 @@ pub struct Gather<'a> {
     pub tried: TableSet,
     /// Slowest reply.
     pub slowest: Option<Duration>,
+    /// What happened to a listener.
+    pub notices: Vec<Notice>,
+    /// Every new sample of an assembly, for a consumer that wants them all.
+    pub samples: Vec<(Table, u16, Sample)>,
 }
 
 impl<'a> Gather<'a> {
     /// A gather of these tables.
     pub fn new(tables: TableSet, readings: &'a mut Readings, traffic: &'a mut Traffic) -> Self {
-        Gather { tables, readings, traffic, failures: Vec::new(), tried: TableSet::EMPTY, slowest: None }
+        Gather {
+            tables,
+            readings,
+            traffic,
+            failures: Vec::new(),
+            tried: TableSet::EMPTY,
+            slowest: None,
+            notices: Vec::new(),
+            samples: Vec::new(),
+        }
     }
 
     /// Notes that a block of a table failed.
@@ -152,6 +210,8 @@ impl<'a> Gather<'a> {
 pub enum Source {
     /// EtherNet/IP, Get_Attribute_Single, unconnected.
     Explicit(Explicit),
+    /// EtherNet/IP class 1, with explicit reads for what cannot be heard.
+    Listen(Box<Listen>),
     /// Modbus TCP.
     Modbus(Modbus),
 }
@@ -161,6 +221,7 @@ impl Source {
     pub async fn gather(&mut self, gather: &mut Gather<'_>) {
         match self {
             Source::Explicit(source) => source.gather(gather).await,
+            Source::Listen(source) => source.gather(gather).await,
             Source::Modbus(source) => source.gather(gather).await,
         }
     }
@@ -169,7 +230,24 @@ impl Source {
     pub async fn close(&mut self) {
         match self {
             Source::Explicit(source) => source.close().await,
+            Source::Listen(source) => source.close().await,
             Source::Modbus(source) => source.close().await,
+        }
+    }
+
+    /// What is heard by class 1 at present, and at which packet interval.
+    pub fn heard(&self) -> Option<(Application, Duration)> {
+        match self {
+            Source::Listen(source) => source.heard(),
+            Source::Explicit(_) | Source::Modbus(_) => None,
+        }
+    }
+
+    /// Class 1 connections that are open, to be closed after a crash.
+    pub fn open_connections(&self) -> Vec<Leftover> {
+        match self {
+            Source::Listen(source) => source.open_connections(),
+            Source::Explicit(_) | Source::Modbus(_) => Vec::new(),
         }
     }
 
@@ -177,6 +255,7 @@ impl Source {
     pub fn identity(&self) -> Option<&crate::meter::identity::Identity> {
         match self {
             Source::Explicit(source) => source.identity(),
+            Source::Listen(source) => source.identity(),
             Source::Modbus(_) => None,
         }
     }

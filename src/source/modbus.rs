@@ -207,9 +207,9 @@ impl Modbus {
 
     fn refusal(&mut self, block: &Block, code: ExceptionCode) -> Step {
         let failure = Failure::Refused(format!(
-            "{} registers at 0x{:04X} are refused: {}",
-            block.count,
+            "the read of 0x{:04X} to 0x{:04X} is refused: {}",
             block.start,
+            block.start + (block.count - 1),
             exception(code)
         ));
         let split = match code {
@@ -285,9 +285,4 @@ impl Modbus {
         self.planned = Some((tables, blocks.clone()));
         blocks
     }
-}
-
-/// The tables that Modbus can give.
-pub fn serves(profile: &Profile, table: Table) -> bool {
-    profile.elements_of(table).any(|(_, element)| element.modbus.is_some() && element.usage != Use::None)
 }
