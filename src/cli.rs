@@ -60,7 +60,7 @@ pub struct PluginArgs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Print the line protocol of meters, or of a simulated one
-    Dump(DumpArgs),
+    Dump(Box<DumpArgs>),
     /// Check a configuration and whether its meters answer
     Check(CheckArgs),
     /// List every element: unit, addresses, evidence
@@ -81,6 +81,18 @@ pub struct DumpArgs {
     /// Read a simulated meter, over EtherNet/IP and over Modbus TCP
     #[arg(long, conflicts_with_all = ["addresses", "config"])]
     pub simulated: bool,
+    /// Listen beside the PLC that owns the meter, instead of asking the meter
+    #[arg(long, conflicts_with = "config")]
+    pub listen: bool,
+    /// With --listen: packet interval of the owner, if it cannot be found
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "listen")]
+    pub rpi: Option<Duration>,
+    /// With --listen: configuration instance of the connection path
+    #[arg(long, value_name = "INSTANCE", requires = "listen")]
+    pub config_instance: Option<u8>,
+    /// With --listen: print every new sample, not only the newest at each gather
+    #[arg(long, requires = "listen")]
+    pub every_frame: bool,
     /// Gather again at this interval, until interrupted
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub interval: Option<Duration>,
@@ -119,6 +131,9 @@ pub struct CheckArgs {
     /// Configuration file
     #[arg(long, short, value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
     pub config: PathBuf,
+    /// Open and close the class 1 connections of meters that are listened to, and say what the meter answers
+    #[arg(long)]
+    pub probe: bool,
 }
 
 /// Options of `fields`.

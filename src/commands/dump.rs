@@ -52,6 +52,10 @@ fn by_hand(args: DumpArgs, meters: Vec<(Option<String>, String)>) -> anyhow::Res
     let hand = ByHand {
         meters,
         interval: args.interval,
+        listen: args.listen,
+        rpi: args.rpi,
+        config_instance: args.config_instance,
+        every_frame: args.every_frame,
         tables: args.tables,
         evidence: args.evidence,
         profile: args.profile,

@@ -37,7 +37,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         match cli.command {
-            Some(Command::Dump(args)) => dump::dump(args).await,
+            Some(Command::Dump(args)) => dump::dump(*args).await,
             Some(Command::Check(args)) => check::check(&args).await,
             Some(Command::Fields(args)) => fields::fields(&args),
             Some(Command::Simulate(args)) => simulate::simulate(args).await,

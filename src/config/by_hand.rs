@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::address::Address;
 use super::file::{Block, Placed};
+use super::listening::Emit;
 use super::meter::Connection;
-use super::value::{FromText, Number, Parsed};
+use super::value::{FromText, Number, Parsed, Rpi};
 use super::{Config, Overrides, build};
+use crate::meter::{Table, TableSet};
 
 /// What was written by hand; options that were not are the file's defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +18,14 @@ pub struct ByHand {
     pub meters: Vec<(Option<String>, String)>,
     /// How often every table is read.
     pub interval: Option<Duration>,
+    /// Listen beside the owner instead of reading explicitly.
+    pub listen: bool,
+    /// The owner's packet interval.
+    pub rpi: Option<Duration>,
+    /// Configuration instance of a listener's connection path.
+    pub config_instance: Option<u8>,
+    /// Emit every new sample.
+    pub every_frame: bool,
     /// Tables, separated by commas.
     pub tables: Option<String>,
     /// Lowest evidence accepted.
@@ -44,6 +54,9 @@ impl Config {
         let tables = hand.tables.as_ref().map(|names| names.split(',').map(|name| parsed(name.trim())));
         options.tables = tables.map(Iterator::collect).transpose()?;
         options.interval = hand.interval.map(Parsed);
+        options.rpi = hand.rpi.map(|rpi| Parsed(Rpi(Some(rpi))));
+        options.config_instance = hand.config_instance.map(|instance| Number(instance.into()));
+        options.emit = hand.every_frame.then_some(Parsed(Emit::EveryFrame));
         options.evidence = optional(hand.evidence.as_deref())?;
         options.profile = optional(hand.profile.as_deref())?;
         options.identity = optional(hand.identity.as_deref())?;
@@ -51,7 +64,13 @@ impl Config {
         options.word_order = optional(hand.word_order.as_deref())?;
         options.unit_id = hand.unit_id.map(|unit| Number(unit.into()));
         for (name, url) in &hand.meters {
-            let (connection, address) = locate(url)?;
+            let (connection, address) = match (locate(url)?, hand.listen) {
+                ((Connection::Modbus, _), true) => {
+                    return Err(format!("\"{url}\" cannot be listened to, Modbus has no such thing"));
+                }
+                ((_, address), true) => (Connection::ListenOnly, address),
+                (located, false) => located,
+            };
             let mut meter = Placed::default();
             meter.options.name = name.clone().map(|name| toml::Spanned::new(0..0, Parsed(name)));
             meter.options.address = Some(toml::Spanned::new(0..0, Parsed(address)));
@@ -59,6 +78,10 @@ impl Config {
             block.meters.push(meter);
         }
         let mut config = build(vec![block], &Overrides::default(), Path::new(""), None)?;
+        if hand.listen && hand.tables.is_none() {
+            // Whoever asks to listen wants to see what is heard, and nothing that was asked for.
+            config.meters.iter_mut().for_each(|meter| meter.tables = TableSet::from_iter([Table::Realtime]));
+        }
         for meter in &mut config.meters {
             meter.intervals.values_mut().for_each(|period| *period = meter.interval);
         }
@@ -92,7 +115,6 @@ fn locate(url: &str) -> Result<(Connection, Address), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::Table;
 
     fn by_hand(url: &str, tables: Option<&str>) -> Result<Config, String> {
         let meters = vec![(None, url.to_owned())];
