@@ -117,7 +117,10 @@ impl Client {
         match header.command {
             packet::NOP | SEND_UNIT_DATA => Reply::Nothing,
             packet::REGISTER_SESSION => self.register(&request.data),
-            packet::UNREGISTER_SESSION => Reply::Close,
+            packet::UNREGISTER_SESSION => {
+                self.meter.change_record(|record| record.unregistered += 1);
+                Reply::Close
+            }
             packet::SEND_RR_DATA if self.session == 0 || header.session_handle != self.session => {
                 Reply::Status(INVALID_SESSION)
             }
@@ -229,6 +232,7 @@ mod tests {
         let leave = packet::encode(packet::UNREGISTER_SESSION, session, [0; 8], 0, &[]);
         stream.write_all(&leave).await.unwrap();
         assert_eq!(timeout(WAIT, stream.read(&mut [0; 1])).await.unwrap().unwrap(), 0);
+        assert_eq!((meter.record().sessions, meter.record().unregistered), (1, 1));
     }
 
     #[tokio::test]

@@ -50,6 +50,8 @@ const KINDS: usize = 2048;
 pub struct Record {
     /// EtherNet/IP sessions registered.
     pub sessions: u64,
+    /// EtherNet/IP sessions that their client ended with UnRegisterSession.
+    pub unregistered: u64,
     /// Modbus clients served.
     pub modbus_clients: u64,
     /// Modbus clients turned away because the one socket was taken.
