@@ -83,6 +83,9 @@ impl Read {
 pub fn decode_reply(service: u8, data: &[u8]) -> Result<Result<Vec<u8>, Refusal>, Malformed> {
     let reply = unconnected_item(data)?;
     let reply = CipResponse::decode(&mut &reply[..]).map_err(|error| Malformed(error.to_string()))?;
+    if reply.service & REPLY == 0 {
+        return Err(Malformed("a request came back instead of a reply".to_owned()));
+    }
     if reply.service != service | REPLY {
         return Err(Malformed(format!(
             "the reply is to service 0x{:02X}, we asked 0x{service:02X}",

@@ -3,6 +3,8 @@
 //! Header, little-endian: command UINT, length UINT, session handle UDINT, status UDINT, sender context
 //! 8 bytes, options UDINT. Source: EtherNet/IP specification, chapter 2.
 
+use std::io;
+
 use bytes::BytesMut;
 use rust_ethernet_ip_protocol::encap::EncapsulationHeader;
 use rust_ethernet_ip_protocol::{Decode, Encode};
@@ -53,7 +55,7 @@ pub enum PacketError {
     Closed,
     /// The stream failed or ended inside a packet.
     #[error("the connection broke: {0}")]
-    Broken(std::io::Error),
+    Broken(io::Error),
     /// The header announces more data than any answer has.
     #[error("the reply announces {0} bytes of data, more than any answer to a read has")]
     TooLong(u16),
@@ -81,18 +83,26 @@ pub async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Packet, Pa
     let mut bytes = [0u8; HEADER_LEN];
     match stream.read(&mut bytes).await {
         Ok(0) => return Err(PacketError::Closed),
-        Ok(got) => stream.read_exact(&mut bytes[got..]).await.map_err(PacketError::Broken)?,
+        Ok(got) => stream.read_exact(&mut bytes[got..]).await.map_err(broken)?,
         Err(error) => return Err(PacketError::Broken(error)),
     };
     // Decoding 24 bytes cannot fail; the error is passed on all the same.
     let header = EncapsulationHeader::decode(&mut &bytes[..])
-        .map_err(|error| PacketError::Broken(std::io::Error::other(error)))?;
+        .map_err(|error| PacketError::Broken(io::Error::other(error)))?;
     if usize::from(header.length) > MAX_DATA {
         return Err(PacketError::TooLong(header.length));
     }
     let mut data = vec![0; usize::from(header.length)];
-    stream.read_exact(&mut data).await.map_err(PacketError::Broken)?;
+    stream.read_exact(&mut data).await.map_err(broken)?;
     Ok(Packet { header, data })
+}
+
+/// The library says "early eof" of a stream that ends too soon.
+fn broken(error: io::Error) -> PacketError {
+    PacketError::Broken(match error.kind() {
+        io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "it ended in the middle of a reply"),
+        _ => error,
+    })
 }
 
 #[cfg(test)]
