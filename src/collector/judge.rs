@@ -8,7 +8,8 @@ use crate::config::MapCheckPolicy;
 use crate::meter::physics::{self, MapCheck};
 use crate::meter::{Profile, Readings};
 
-const STRIKES: u32 = 3;
+/// Contradicting readings in a row that make a verdict.
+pub const STRIKES: u32 = 3;
 
 /// What one reading means for the map.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,11 @@ impl Judge {
     /// The outcome so far; a contradiction counts from the first one.
     pub fn state(&self) -> MapCheck {
         if self.strikes > 0 { MapCheck::Contradicted } else { self.state }
+    }
+
+    /// Whether a reading contradicted the map and the next one will tell more.
+    pub fn is_undecided(&self) -> bool {
+        self.strikes > 0 && self.state == MapCheck::NotChecked
     }
 
     /// The contradiction, once, when the verdict falls.

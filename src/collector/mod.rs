@@ -162,6 +162,11 @@ impl Collector {
         &self.health
     }
 
+    /// Whether the map is suspected and another gather will tell more.
+    pub fn is_undecided(&self) -> bool {
+        self.judge.is_undecided()
+    }
+
     /// Reads what is due and returns the lines. Never fails: a meter's fault is in the status line.
     pub async fn gather(&mut self, due: Due) -> Batch {
         let mut batch = Batch::default();
@@ -418,9 +423,12 @@ impl Collector {
                 return;
             }
             self.faults.down(failure);
-            self.backoff.failed(Instant::now(), self.config.interval, rand::random());
-            // Whoever answers next may be another meter.
-            self.about.doubt();
+            // A meter whose numbers are held back does answer.
+            if wanted.iter().all(|table| self.readings.taken(table).is_none()) {
+                self.backoff.failed(Instant::now(), self.config.interval, rand::random());
+                // Whoever answers next may be another meter.
+                self.about.doubt();
+            }
             return;
         }
         self.backoff.succeeded();

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use crate::cli::CheckArgs;
 use crate::collector::Collector;
 use crate::collector::health::Outcome;
+use crate::collector::judge::STRIKES;
 use crate::collector::report::Report;
 use crate::collector::schedule::Due;
 use crate::collector::state::State;
@@ -15,7 +16,7 @@ use crate::meter::physics::MapCheck;
 
 use super::{GOOD, MAP_CONTRADICTED, METER_FAILED, dump, load};
 
-/// Gathers once from every meter over its own connection and prints a table. Nothing is read over Modbus
+/// Gathers from every meter over its own connection and prints a table. Nothing is read over Modbus
 /// beside EtherNet/IP: a check must not disturb a plant that a gather would not.
 ///
 /// # Errors
@@ -32,7 +33,13 @@ pub async fn check(args: &CheckArgs) -> anyhow::Result<u8> {
         tasks.spawn(async move {
             let due = Due { tables: meter.tables, ..Due::default() };
             let mut collector = Collector::new(Arc::new(meter), State::in_memory());
-            collector.gather(due).await;
+            // One reading may have met a load step; a contradicted map needs several in a row.
+            for _ in 0..STRIKES {
+                collector.gather(due).await;
+                if !collector.is_undecided() {
+                    break;
+                }
+            }
             collector.close().await;
             (index, collector.report())
         });
