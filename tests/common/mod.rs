@@ -1,7 +1,12 @@
-//! What tests against other programs share.
+//! What tests of the built program share.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod capture;
+pub(crate) mod fake;
+pub(crate) mod line;
 pub(crate) mod meter;
 pub(crate) mod peer;
 pub(crate) mod points;
 pub(crate) mod process;
+pub(crate) mod program;
+pub(crate) mod simulated;

@@ -1,0 +1,83 @@
+//! Simulated meters inside the test's own process, so that a test can break, heal and question them.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use telegraf_pm500::simulator::{Asked, Faults, Options, Record, SimulatedMeter, Simulator};
+use tokio::runtime::Runtime;
+
+/// Longest wait for anything; only a broken program reaches it.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Running simulated meters.
+pub(crate) struct Simulated {
+    simulator: Simulator,
+    runtime: Runtime,
+}
+
+impl Simulated {
+    /// Starts this many meters whose values stand still.
+    pub(crate) fn start(count: u32) -> Simulated {
+        Simulated::with(Options { count, frozen: true, ..Options::default() })
+    }
+
+    /// Starts meters on free ports of addresses that no other test is likely to use: a meter that is stopped
+    /// finds its ports free when it returns.
+    pub(crate) fn with(options: Options) -> Simulated {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).enable_all().build().expect("the host gives a thread");
+        let bind = [127, rand::random_range(1..=254), rand::random_range(1..=254), 1].into();
+        let simulator = runtime.block_on(Simulator::start(Options { bind, ..options }));
+        Simulated { simulator: simulator.expect("loopback has free ports"), runtime }
+    }
+
+    pub(crate) fn meter(&self, index: usize) -> &SimulatedMeter {
+        &self.simulator.meters[index]
+    }
+
+    /// Where a meter answers EtherNet/IP.
+    pub(crate) fn eip(&self, index: usize) -> String {
+        self.meter(index).eip().to_string()
+    }
+
+    /// Where a meter answers Modbus TCP.
+    pub(crate) fn modbus(&self, index: usize) -> String {
+        self.meter(index).modbus().to_string()
+    }
+
+    /// Replaces the faults of a meter.
+    pub(crate) fn break_it(&self, index: usize, faults: Faults) {
+        self.meter(index).set_faults(faults);
+    }
+
+    /// A meter dies: its connections break and its ports close.
+    pub(crate) fn stop(&mut self, index: usize) {
+        self.runtime.block_on(self.simulator.meters[index].stop());
+    }
+
+    /// A meter returns where it was.
+    pub(crate) fn restart(&mut self, index: usize) {
+        let returned = self.runtime.block_on(self.simulator.meters[index].restart());
+        returned.expect("the meter's ports are still free");
+    }
+
+    /// Waits until a meter was asked what is wanted.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, index: usize, what: &str, wanted: impl Fn(&Record) -> bool) {
+        let until = Instant::now() + DEADLINE;
+        while !wanted(&self.meter(index).record()) {
+            assert!(Instant::now() < until, "never {what}: {:?}", self.meter(index).record());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// How often the data of an assembly was read.
+    pub(crate) fn reads(&self, index: usize, assembly: u16) -> u64 {
+        reads(&self.meter(index).record(), assembly)
+    }
+}
+
+/// How often the data of an assembly was read.
+pub(crate) fn reads(record: &Record, assembly: u16) -> u64 {
+    record.count(Asked::Cip { service: 0x0E, class: 4, instance: assembly, attribute: Some(3) })
+}
