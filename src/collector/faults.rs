@@ -61,9 +61,10 @@ impl FaultLog {
         let mut new = Vec::new();
         if let Some(outage) = self.outage.take() {
             log::info!(
-                "{}: recovered after {} failed gathers in {:.0} s",
+                "{}: recovered after {} failed {} in {:.0} s",
                 self.prefix,
                 outage.gathers,
+                if outage.gathers == 1 { "gather" } else { "gathers" },
                 outage.since.elapsed().as_secs_f64()
             );
         }
