@@ -73,6 +73,15 @@ impl Program {
         }
     }
 
+    /// Waits until every one of these has been on stdout, in any order.
+    #[track_caller]
+    pub(crate) fn wait_for_all(&mut self, wanted: &[&dyn Fn(&Line) -> bool]) {
+        let until = Instant::now() + DEADLINE;
+        while !wanted.iter().all(|wanted| self.lines().iter().any(wanted)) {
+            self.receive(until, "several lines");
+        }
+    }
+
     /// Waits for a line on stderr that contains a text.
     #[track_caller]
     pub(crate) fn wait_for_log(&mut self, wanted: &str) -> String {
