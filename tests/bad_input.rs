@@ -89,7 +89,8 @@ fn a_slip_in_the_configuration_is_named_with_its_line_and_what_was_probably_mean
         ("name = \"a\\u0007b\\n\\nE! forged\"", "control characters"),
         ("profile = \"nowhere.toml\"", "nowhere.toml"),
         ("profile = \".\"", "profile"),
-        ("connection = \"input_only\"", "not in this version"),
+        ("connection = \"input_only\"", "needs rpi written out"),
+        ("connection = \"input_only\"\nrpi = \"50ms\"", "shorter than 100ms"),
     ] {
         refused_config(&config(&directory, &format!("{METER}{options}\n")), says);
     }
