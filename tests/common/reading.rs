@@ -1,0 +1,136 @@
+//! Reading a simulated meter in a test: one gather of a source, one gather of a collector.
+
+// Each test file uses a part of it.
+#![allow(dead_code)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use telegraf_pm500::collector::Collector;
+use telegraf_pm500::collector::schedule::Due;
+use telegraf_pm500::collector::state::State;
+use telegraf_pm500::config::{Config, MeterConfig, Overrides};
+use telegraf_pm500::meter::profile::PASSWORD_REGISTER;
+use telegraf_pm500::meter::{Profile, Readings, Table, TableSet, Use};
+use telegraf_pm500::simulator::{Asked, Options, Record, SimulatedMeter, Simulator};
+use telegraf_pm500::source::{Endpoint, Failure, Gather, Source, Timeouts, Traffic};
+
+use super::lines::Lines;
+
+/// Nothing that works takes this long.
+pub(crate) const PATIENT: Timeouts =
+    Timeouts { connect: Duration::from_secs(20), request: Duration::from_secs(20) };
+/// Long enough for a reply on loopback, and the price of each proven silence.
+pub(crate) const HASTY: Timeouts =
+    Timeouts { connect: Duration::from_secs(20), request: Duration::from_secs(1) };
+
+/// A simulated meter whose values stand still.
+pub(crate) fn frozen() -> Options {
+    Options { frozen: true, ..Options::default() }
+}
+
+/// Starts one meter.
+pub(crate) async fn meter(options: Options) -> SimulatedMeter {
+    let mut simulator = Simulator::start(options).await.unwrap();
+    simulator.meters.remove(0)
+}
+
+pub(crate) fn endpoint(address: SocketAddr) -> Endpoint {
+    Endpoint { host: address.ip().to_string(), port: address.port() }
+}
+
+pub(crate) fn set(tables: &[Table]) -> TableSet {
+    tables.iter().copied().collect()
+}
+
+/// A source, and what it has read.
+pub(crate) struct Reading {
+    pub(crate) source: Source,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) readings: Readings,
+    pub(crate) traffic: Traffic,
+    pub(crate) failures: Vec<(Table, Failure)>,
+}
+
+impl Reading {
+    pub(crate) fn new(source: Source, profile: Arc<Profile>) -> Reading {
+        let readings = Readings::new(profile.elements.len());
+        Reading { source, profile, readings, traffic: Traffic::default(), failures: Vec::new() }
+    }
+
+    /// Reads these tables.
+    pub(crate) async fn gather(&mut self, tables: &[Table]) {
+        self.readings.begin();
+        let mut gather = Gather::new(set(tables), &mut self.readings, &mut self.traffic);
+        self.source.gather(&mut gather).await;
+        assert_eq!(gather.tried, set(tables), "every table is accounted for");
+        self.failures = gather.failures;
+    }
+
+    /// The tables that failed.
+    pub(crate) fn failed(&self) -> TableSet {
+        self.failures.iter().map(|(table, _)| *table).collect()
+    }
+
+    /// The names of a table's fields that are missing; every other one is what the meter has.
+    #[track_caller]
+    pub(crate) fn missing(&self, meter: &SimulatedMeter, table: Table) -> Vec<&str> {
+        let modbus = matches!(self.source, Source::Modbus(_));
+        let mut missing = Vec::new();
+        for (index, element) in self.profile.elements_of(table) {
+            let carried = if modbus { element.modbus.is_some() } else { element.place.is_some() };
+            // The clock goes on while it is compared.
+            if !carried || element.usage == Use::None || element.name == "clock_offset_s" {
+                continue;
+            }
+            let expected = meter.expected(table, &element.name);
+            match self.readings.get(index) {
+                None if expected.is_some() => missing.push(element.name.as_str()),
+                value => assert_eq!(value, expected.as_ref(), "{table}.{}", element.name),
+            }
+        }
+        missing
+    }
+
+    /// Every field of these tables is what the meter has, and nothing failed.
+    #[track_caller]
+    pub(crate) fn assert_true(&self, meter: &SimulatedMeter, tables: &[Table]) {
+        assert_eq!(self.failures, []);
+        for table in tables {
+            assert_eq!(self.missing(meter, *table), [""; 0], "{table}");
+        }
+    }
+}
+
+/// A meter's settings: `options` are lines of its table.
+pub(crate) fn config(options: &str) -> MeterConfig {
+    let text = format!("[[inputs.powermonitor_500]]\n[[inputs.powermonitor_500.meter]]\n{options}\n");
+    let mut config = Config::parse(&text, &Overrides::default()).unwrap();
+    config.meters.remove(0)
+}
+
+/// A collector without a past.
+pub(crate) fn collector(options: &str) -> Collector {
+    Collector::new(Arc::new(config(options)), State::in_memory())
+}
+
+/// Reads these tables and the status.
+pub(crate) async fn gather(collector: &mut Collector, tables: &[Table]) -> Lines {
+    let due = Due { tables: set(tables), status: true, ..Due::default() };
+    Lines::of(&collector.gather(due).await)
+}
+
+/// Nothing was written, no function but the reading ones was used, and the password stayed unread.
+#[track_caller]
+pub(crate) fn assert_harmless(record: &Record) {
+    assert_eq!(record.writes(), []);
+    assert!(!record.touched(PASSWORD_REGISTER), "the password was read");
+    for (asked, _) in record.asked() {
+        let harmless = match asked {
+            Asked::Cip { service, .. } => matches!(service, 0x01 | 0x0E),
+            Asked::Modbus { function, .. } => matches!(function, 3 | 4),
+        };
+        assert!(harmless, "{asked:?}");
+    }
+}
