@@ -2,7 +2,8 @@
 //!
 //! tokio-modbus' `Context` can write; it never leaves this file. Function 03 and 04 are all there is.
 //! After a timeout its client stays one reply behind (its issue #324), so a connection is used up by the
-//! first thing that goes wrong: `read` takes it and gives it back only with a sound answer.
+//! first thing that goes wrong: `read` takes it and gives it back only with a sound answer. Its `Reader`
+//! asserts the length of a reply in debug builds; `call` beneath it leaves that judgment to us.
 
 use std::time::Duration;
 
@@ -12,8 +13,6 @@ use tokio_modbus::client::{Client, Context, tcp};
 use tokio_modbus::{Error, ExceptionCode, ProtocolError, Request, Response, Slave};
 
 use super::Failure;
-
-const OTHER_FUNCTION: &str = "malformed reply: it answers another function";
 
 /// The function that reads registers; siblings answer both with the same values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +61,6 @@ impl RegisterReader {
         count: u16,
         within: Duration,
     ) -> Result<(Self, Result<Vec<u16>, ExceptionCode>), Failure> {
-        // Not by the library's `Reader`, which asserts in debug builds that the meter sent what was asked.
         let request = match function {
             Function::Holding => Request::ReadHoldingRegisters(start, count),
             Function::Input => Request::ReadInputRegisters(start, count),
@@ -73,20 +71,18 @@ impl RegisterReader {
                 humantime::format_duration(within)
             ))
         })?;
-        match answer {
-            Ok(Ok(Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words))) => {
-                if words.len() == usize::from(count) {
-                    return Ok((self, Ok(words)));
-                }
-                Err(Failure::BadData(format!(
-                    "malformed reply: {} registers at 0x{start:04X} instead of {count}",
-                    words.len()
-                )))
-            }
-            Ok(Ok(_)) => Err(Failure::BadData(OTHER_FUNCTION.to_owned())),
-            Ok(Err(exception)) => Ok((self, Err(exception))),
-            Err(error) => Err(failure(&error)),
+        let words = match answer.map_err(|error| failure(&error))? {
+            Ok(Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words)) => words,
+            Ok(_) => return Err(Failure::BadData(OTHER_FUNCTION.to_owned())),
+            Err(code) => return Ok((self, Err(code))),
+        };
+        if words.len() != usize::from(count) {
+            return Err(Failure::BadData(format!(
+                "malformed reply: {} registers at 0x{start:04X} instead of {count}",
+                words.len()
+            )));
         }
+        Ok((self, Ok(words)))
     }
 
     /// Closes the connection.
@@ -95,6 +91,8 @@ impl RegisterReader {
         let _ = self.context.disconnect().await;
     }
 }
+
+const OTHER_FUNCTION: &str = "malformed reply: it answers another function";
 
 /// The library's errors in our words; its own carry whole replies, and "Success" for an end of file.
 fn failure(error: &Error) -> Failure {
