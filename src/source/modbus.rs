@@ -3,7 +3,8 @@
 //! Connect → the fewest reads that cover the wanted elements → close (or hold). What the meter refuses
 //! is learned: exception 01 switches between 03 and 04; 02 and 03 split a block until the refused element
 //! stands alone, and both are remembered; 04 halves a block once; 05, 06, 0A and 0B mean "not now" and end
-//! the gather. One refused element never costs its neighbors.
+//! the gather. One refused element never costs its neighbors. A held connection found closed at the first
+//! request of a gather is made again without a word.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -99,8 +100,15 @@ impl Modbus {
         let mut queue: VecDeque<Block> = self.plan(gather.tables).into();
         let mut faults = 0;
         let mut late: Option<Block> = None;
+        let mut idle = self.connection.is_some();
         while let Some(block) = queue.pop_front() {
-            let failure = match self.step(&block, gather).await {
+            let pending = queue.iter().chain([&block]).map(|block| self.tables_of(block));
+            gather.tried = gather.tables.difference(pending.fold(TableSet::EMPTY, TableSet::union));
+            let mut step = self.step(&block, gather).await;
+            if std::mem::take(&mut idle) && matches!(step, Step::Lost(Failure::Connection(_))) {
+                step = self.step(&block, gather).await;
+            }
+            let failure = match step {
                 Step::Next => {
                     if let Some(long) = late.take_if(|long| long.count > block.count) {
                         self.halve(&long);
@@ -117,6 +125,7 @@ impl Modbus {
                 }
                 Step::Lost(failure) => {
                     faults += 1;
+                    count(&failure, gather);
                     late = matches!(failure, Failure::Timeout(_)).then(|| block.clone());
                     self.fail(&block, &failure, gather);
                     if faults < 2 {
@@ -161,13 +170,7 @@ impl Modbus {
                     self.connection = Some(connection);
                     answer
                 }
-                Err(failure) => {
-                    match failure {
-                        Failure::Timeout(_) => gather.traffic.timeouts += 1,
-                        _ => gather.traffic.errors += 1,
-                    }
-                    return Step::Lost(failure);
-                }
+                Err(failure) => return Step::Lost(failure),
             };
             gather.replied(sent);
             match answer {
@@ -196,10 +199,7 @@ impl Modbus {
             }
             Err(error) => {
                 let failure = Failure::from(error);
-                match failure {
-                    Failure::Timeout(_) => gather.traffic.timeouts += 1,
-                    _ => gather.traffic.errors += 1,
-                }
+                count(&failure, gather);
                 Err(failure)
             }
         }
@@ -244,7 +244,7 @@ impl Modbus {
     /// A long read that timed out while a shorter one was answered is halved from the next gather on.
     fn halve(&mut self, long: &Block) {
         if !self.splits.contains(&long.start)
-            && let Some(at) = long.split_at(&self.profile)
+            && let Some(at) = long.middle(&self.profile)
         {
             self.splits.extend([long.start, at]);
             self.planned = None;
@@ -284,5 +284,12 @@ impl Modbus {
         let blocks = plan(&self.profile, &wanted, self.settings.max_registers, &self.splits);
         self.planned = Some((tables, blocks.clone()));
         blocks
+    }
+}
+
+fn count(failure: &Failure, gather: &mut Gather<'_>) {
+    match failure {
+        Failure::Timeout(_) => gather.traffic.timeouts += 1,
+        _ => gather.traffic.errors += 1,
     }
 }

@@ -4,6 +4,7 @@
 //! the password register, and begins anew wherever a refusal has taught us to split.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::meter::Profile;
 use crate::meter::profile::PASSWORD_REGISTER;
@@ -27,21 +28,28 @@ impl Block {
     /// Where to split this block after a refusal: after its first hole if it has one (a hole is the likely
     /// reason), else in the middle. `None` when it holds a single register group.
     pub fn split_at(&self, profile: &Profile) -> Option<u16> {
-        let mut starts: Vec<u16> = Vec::new();
         let mut end = u32::from(self.start);
-        for &index in &self.elements {
-            let Some(element) = profile.elements.get(index) else { continue };
-            let (Some(address), Some(registers)) = (element.modbus, element.registers()) else { continue };
+        for (address, registers) in self.places(profile) {
             if registers.start > end {
                 return Some(address);
             }
-            if starts.last() != Some(&address) {
-                starts.push(address);
-            }
             end = end.max(registers.end);
         }
+        self.middle(profile)
+    }
+
+    /// Where to split this block in two, to make it shorter. `None` when it holds a single register group.
+    pub fn middle(&self, profile: &Profile) -> Option<u16> {
+        let mut starts: Vec<u16> = self.places(profile).map(|(address, _)| address).collect();
+        starts.dedup();
         let middle = starts.len() / 2;
         (middle > 0).then(|| starts[middle])
+    }
+
+    /// Address and registers of each element, in address order.
+    fn places(&self, profile: &Profile) -> impl Iterator<Item = (u16, Range<u32>)> {
+        let elements = self.elements.iter().filter_map(|&index| profile.elements.get(index));
+        elements.filter_map(|element| Some((element.modbus?, element.registers()?)))
     }
 }
 
@@ -122,6 +130,7 @@ mod tests {
         let mut splits = BTreeSet::new();
         let whole = plan(&profile, &elements, 125, &splits);
         assert_eq!(whole[0].split_at(&profile), Some(0x008E));
+        assert_eq!(whole[0].middle(&profile), Some(0x006E));
         splits.insert(0x008E);
         let two = plan(&profile, &elements, 125, &splits);
         assert_eq!(shape(&two), [(0x0050, 58), (0x008E, 2)]);
