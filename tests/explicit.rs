@@ -63,6 +63,7 @@ fn with_message(reply: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 }
 
 /// How a reply's bytes are spoiled.
+type Spoiled = fn(&mut Vec<u8>);
 type Change = Box<dyn Fn(&mut Vec<u8>) + Send>;
 
 /// Spoils the first read of an assembly and nothing else.
@@ -303,7 +304,7 @@ async fn a_reply_that_is_no_answer_ends_the_session_and_reads_well() {
             reply[STATUS] = code;
         }
     };
-    let not_ours: [(fn(&mut Vec<u8>), &str); 6] = [
+    let not_ours: [(Spoiled, &str); 6] = [
         (|reply| reply[4] ^= 1, "malformed reply: it belongs to another session"),
         (|reply| reply[CONTEXT] ^= 1, "malformed reply: it answers another request (sender context differs)"),
         (|reply| reply[0] = 0x70, "malformed reply: it is to command 0x0070, we sent 0x006F"),
