@@ -26,10 +26,10 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Say what is sent and received, too
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 100)]
     pub debug: bool,
     /// Say errors only
-    #[arg(long, global = true, conflicts_with = "debug")]
+    #[arg(long, global = true, conflicts_with = "debug", display_order = 101)]
     pub quiet: bool,
 }
 
@@ -39,7 +39,7 @@ pub struct PluginArgs {
     /// Configuration file
     #[arg(long, short, value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
     pub config: PathBuf,
-    /// Gather at this interval, whatever the configuration says
+    /// Gather at this interval instead of the one above the meters in the configuration
     #[arg(long = "poll_interval", value_name = "DURATION", value_parser = duration)]
     pub poll_interval: Option<Duration>,
     /// Gather only when told to: by a newline on stdin, SIGHUP, SIGUSR1 or SIGUSR2

@@ -30,8 +30,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Begins with a capital, as Telegraf's log lines do.
+/// Begins with a capital, as Telegraf's log lines do, unless it begins with a name.
 fn sentence(text: &str) -> String {
+    let first = text.split(' ').next().unwrap_or_default();
+    if !first.chars().all(char::is_alphabetic) {
+        return text.to_owned();
+    }
     let mut rest = text.chars();
     rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
 }

@@ -18,7 +18,7 @@ struct Outage {
 pub struct FaultLog {
     prefix: String,
     outage: Option<Outage>,
-    tables: BTreeMap<Table, String>,
+    tables: BTreeMap<Table, std::mem::Discriminant<Failure>>,
 }
 
 impl FaultLog {
@@ -72,10 +72,10 @@ impl FaultLog {
             let failure = failures.iter().find(|(failed, _)| *failed == table);
             match failure {
                 Some((_, failure)) => {
-                    let text = failure.to_string();
-                    if self.tables.get(&table) != Some(&text) {
-                        log::warn!("{}: table {table}: {text}", self.prefix);
-                        self.tables.insert(table, text);
+                    // The sentence may hold numbers that change; the kind of failure is what is new.
+                    let kind = std::mem::discriminant(failure);
+                    if self.tables.insert(table, kind) != Some(kind) {
+                        log::warn!("{}: table {table}: {failure}", self.prefix);
                         new.push((table, failure));
                     }
                 }

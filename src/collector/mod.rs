@@ -142,7 +142,7 @@ impl Collector {
 
     /// Lets the first gather say that reading started, and whether anything before is known.
     pub fn say_started(&mut self) {
-        let known = self.state.record(&self.config.name).is_some();
+        let known = self.state.record(&self.config.name).is_some_and(|known| !known.last_read_ms.is_empty());
         let reason = if known { "continued from the state file" } else { "nothing before is known" };
         self.started = Some(Event {
             kind: "started",
@@ -212,10 +212,11 @@ impl Collector {
         }
         let wanted = due.tables.union(beside);
         self.health.values_dropped += self.readings.dropped;
+        self.miss_empty(wanted, &mut failures);
         let held = self.judge(&mut failures, events);
         self.clock_offset();
 
-        let read: TableSet = wanted.iter().filter(|table| self.readings.taken(*table).is_some()).collect();
+        let read: TableSet = wanted.iter().filter(|table| self.has_values(*table)).collect();
         let read = read.difference(held);
         self.write_tables(read, batch);
         self.health.gathered(wanted, &failures, read);
@@ -284,9 +285,8 @@ impl Collector {
         let link = match (heard, self.config.connection) {
             (Some((Application::ListenOnly, _)), _) => Link::ListenOnly,
             (Some((Application::InputOnly, _)), _) => Link::InputOnly,
-            (None, Connection::Explicit | Connection::Auto) => Link::Explicit,
             (None, Connection::Modbus) => Link::Modbus,
-            (None, Connection::ListenOnly | Connection::InputOnly) => Link::None,
+            (None, _) => Link::Explicit,
         };
         self.health.rpi = heard.map(|(_, rpi)| rpi);
         let before = std::mem::replace(&mut self.link, link);
@@ -334,6 +334,22 @@ impl Collector {
         self.record.last_modbus_ms = Some(milliseconds(SystemTime::now()));
         self.paused_until = Some(Instant::now() + PAUSE_AFTER_MODBUS);
         failures
+    }
+
+    /// A table that arrived without one plausible value was not read.
+    fn miss_empty(&self, tables: TableSet, failures: &mut Vec<(Table, Failure)>) {
+        for table in tables.iter().filter(|table| self.readings.taken(*table).is_some()) {
+            if !self.has_values(table) && !failures.iter().any(|(failed, _)| *failed == table) {
+                let text = "no value is plausible; over Modbus this is usually the word order".to_owned();
+                failures.push((table, Failure::BadData(text)));
+            }
+        }
+    }
+
+    /// Whether at least one plausible value of the table arrived.
+    fn has_values(&self, table: Table) -> bool {
+        let mut elements = self.config.profile.elements_of(table);
+        self.readings.taken(table).is_some() && elements.any(|(index, _)| self.readings.get(index).is_some())
     }
 
     /// Holds realtime values back that contradict the map.

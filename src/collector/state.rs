@@ -41,6 +41,7 @@ pub struct Record {
 struct File {
     format: u32,
     /// Originator serial number of this installation: the same after a restart, and nobody else's.
+    #[serde(default = "rand::random")]
     originator: u32,
     meters: BTreeMap<String, Record>,
 }
@@ -77,7 +78,7 @@ impl State {
         let (file, problem) = match read(path) {
             Ok(file) => (file, None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => (File::new(), None),
-            Err(error) => (File::new(), Some(format!("cannot use state file {}: {error}", path.display()))),
+            Err(error) => (File::new(), Some(format!("Cannot use state file {}: {error}", path.display()))),
         };
         (State::new(Some(path.to_owned()), file), problem)
     }
@@ -113,7 +114,7 @@ impl State {
         drop(inner);
         write(&path, &file).map_err(|error| {
             self.lock().changed = true;
-            format!("cannot write state file {}: {error}", path.display())
+            format!("Cannot write state file {}: {error}", path.display())
         })
     }
 

@@ -139,7 +139,7 @@ impl Realtime<'_> {
     fn frequency(&self) -> Finding {
         let verdict = match self.get("frequency_hz") {
             Some(hz) if (40.0..=70.0).contains(&hz) => Verdict::Consistent,
-            Some(hz) if hz != 0.0 => Verdict::Contradicted(format!("frequency_hz is {hz}")),
+            Some(hz) if hz != 0.0 => Verdict::Contradicted(format!("frequency_hz is {hz:.3e}")),
             _ => Verdict::NotProvable,
         };
         Finding { law: "frequency is 40 to 70 Hz", verdict }

@@ -47,6 +47,11 @@ pub fn listen(pace: watch::Sender<Pace>, stop: CancellationToken) -> io::Result<
                 stop.cancel();
                 return;
             }
+            if !pace.borrow().external {
+                log::info!(
+                    "Gathering when told to from now on; the own clock is off until the plugin restarts"
+                );
+            }
             pace.send_modify(|pace| {
                 pace.external = true;
                 pace.triggers += 1;

@@ -157,7 +157,15 @@ impl Explicit {
         if std::mem::replace(&mut self.connected_before, true) {
             gather.traffic.reconnects += 1;
         }
-        let session = Session::register(stream, self.timeouts.request).await.map_err(Miss::Session)?;
+        let session = Session::register(stream, self.timeouts.request).await.map_err(|error| {
+            count(&error, gather);
+            let hint = format!("{error}; is TCP port {port} the meter's EtherNet/IP port?");
+            Miss::Failure(match Failure::from(error) {
+                Failure::Timeout(_) => Failure::Timeout(hint),
+                Failure::Connection(_) => Failure::Connection(hint),
+                other => other,
+            })
+        })?;
         self.session = Some(session);
         let found = match self.read(Read::Identity, gather).await? {
             Ok(data) => identity::decode(&data)
