@@ -173,6 +173,7 @@ impl Collector {
         let mut events: Vec<Event> = self.started.take().into_iter().collect();
         self.health.gathers_missed += due.missed;
         self.readings.begin();
+        let due = Due { beside: self.allowed_beside(due.beside), ..due };
         let wanted = due.tables.union(due.beside);
         if !wanted.is_empty() && !self.backoff.ready(Instant::now()) {
             wanted.iter().for_each(|table| self.gaps.broke(table, "the meter did not answer"));
@@ -206,11 +207,10 @@ impl Collector {
 
     async fn read(&mut self, due: Due, batch: &mut Batch, events: &mut Vec<Event>) {
         let mut failures = self.read_source(due.tables, events).await;
-        let beside = self.allowed_beside(due.beside);
-        if !beside.is_empty() {
-            failures.extend(self.read_beside(beside).await);
+        if !due.beside.is_empty() {
+            failures.extend(self.read_beside(due.beside).await);
         }
-        let wanted = due.tables.union(beside);
+        let wanted = due.tables.union(due.beside);
         self.health.values_dropped += self.readings.dropped;
         self.miss_empty(wanted, &mut failures);
         let held = self.judge(&mut failures, events);
@@ -312,18 +312,20 @@ impl Collector {
         }
     }
 
-    /// The tables that may be read over Modbus now: not within five minutes of the last time.
+    /// The tables that may be read over Modbus now: not within five minutes of the last time, on either side
+    /// of it, for the clock may have been set back since.
     fn allowed_beside(&self, tables: TableSet) -> TableSet {
         let now = milliseconds(SystemTime::now());
-        let pause = BESIDE_AT_MOST_EVERY.as_millis() as i64 - 1000;
+        let pause = BESIDE_AT_MOST_EVERY.as_millis() as u64 - 1000;
         match self.record.last_modbus_ms {
-            Some(last) if (last..last.saturating_add(pause)).contains(&now) => TableSet::EMPTY,
+            Some(last) if now.abs_diff(last) < pause => TableSet::EMPTY,
             _ => tables,
         }
     }
 
     async fn read_beside(&mut self, tables: TableSet) -> Vec<(Table, Failure)> {
         let Some(beside) = &mut self.beside else { return Vec::new() };
+        let requests_before = self.health.traffic.requests;
         let mut gather = Gather::new(tables, &mut self.readings, &mut self.health.traffic);
         let limit = self.config.gather_timeout;
         if timeout(limit, beside.gather(&mut gather)).await.is_err() {
@@ -332,7 +334,10 @@ impl Collector {
         let failures = gather.failures;
         beside.close().await;
         self.record.last_modbus_ms = Some(milliseconds(SystemTime::now()));
-        self.paused_until = Some(Instant::now() + PAUSE_AFTER_MODBUS);
+        // A port that refused us has stopped nothing.
+        if self.health.traffic.requests > requests_before {
+            self.paused_until = Some(Instant::now() + PAUSE_AFTER_MODBUS);
+        }
         failures
     }
 
