@@ -2,7 +2,8 @@
 //!
 //! A reading that contradicts the map is held back and the next one is judged anew, for blocks are read
 //! one after the other and a load step between them can look like a contradiction. After three in a row the
-//! map stays contradicted until the next connect.
+//! map stays contradicted until the next connect, and it is said once until a reading obeys physics again: a
+//! meter may close its session after every gather.
 
 use crate::config::MapCheckPolicy;
 use crate::meter::physics::{self, MapCheck};
@@ -29,17 +30,19 @@ pub struct Judge {
     reason: Option<String>,
     /// Set when the map was found contradicted, until somebody has said so.
     unsaid: bool,
+    /// The contradiction was handed out and nothing has refuted it since.
+    said: bool,
 }
 
 impl Judge {
     /// A judge that has seen nothing.
     pub fn new(policy: MapCheckPolicy) -> Self {
-        Judge { policy, state: MapCheck::NotChecked, strikes: 0, reason: None, unsaid: false }
+        Judge { policy, state: MapCheck::NotChecked, strikes: 0, reason: None, unsaid: false, said: false }
     }
 
-    /// Another connection: another meter may be behind it.
+    /// Another connection: another meter may be behind it, or the same one.
     pub fn reset(&mut self) {
-        *self = Judge::new(self.policy);
+        self.state = MapCheck::NotChecked;
     }
 
     /// The outcome so far; a contradiction counts from the first one.
@@ -54,7 +57,9 @@ impl Judge {
 
     /// The contradiction, once, when the verdict falls.
     pub fn verdict(&mut self) -> Option<String> {
-        std::mem::take(&mut self.unsaid).then(|| self.reason.clone()).flatten()
+        let reason = std::mem::take(&mut self.unsaid).then(|| self.reason.clone()).flatten();
+        self.said |= reason.is_some();
+        reason
     }
 
     /// Judges a realtime reading; one that misses a block can be held back but settles nothing.
@@ -72,7 +77,7 @@ impl Judge {
         let (outcome, reason) = physics::conclude(&physics::check(profile, readings));
         if outcome != MapCheck::Contradicted {
             if complete {
-                (self.state, self.strikes) = (outcome, 0);
+                (self.state, self.strikes, self.said) = (outcome, 0, false);
             }
             return Ruling::Pass;
         }
@@ -80,7 +85,7 @@ impl Judge {
         self.reason = reason;
         if self.strikes >= STRIKES {
             self.state = MapCheck::Contradicted;
-            self.unsaid = true;
+            self.unsaid = !self.said;
         }
         if self.policy == MapCheckPolicy::Warn { Ruling::Pass } else { held(&self.reason) }
     }

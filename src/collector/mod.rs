@@ -21,6 +21,7 @@ use crate::config::{Connection, MeterConfig};
 use crate::enip::forward_open::Application;
 use crate::enip::hub::Hub;
 use crate::enip::stream::Sample;
+use crate::meter::decode::WordOrder;
 use crate::meter::element::WireType;
 use crate::meter::{Evidence, Readings, Table, TableSet, Value, decode};
 use crate::metric::Batch;
@@ -222,7 +223,8 @@ impl Collector {
         self.health.gathered(wanted, &failures, read);
         self.follow_gaps(due, wanted, &failures, events);
         self.follow_faults(wanted, &failures, read, events);
-        if !read.is_empty() {
+        // A meter whose values are held back has answered: it is known, and so is what is wrong with its map.
+        if !read.union(held).is_empty() {
             self.learn(batch, events);
         }
         self.failures = failures;
@@ -371,12 +373,14 @@ impl Collector {
         if let Ruling::Hold(reason) = self.judge.rule(&self.config.profile, &self.readings, complete) {
             held.insert(Table::Realtime);
             let text = format!(
-                "the numbers contradict the register map: {reason}; nothing of it is emitted \
-                 (map_check = \"warn\" would)"
+                "the numbers contradict the register map: {}; nothing of it is emitted (map_check = \"warn\" \
+                 would)",
+                self.hinted(&reason)
             );
             failures.push((Table::Realtime, Failure::BadData(text)));
         }
         if let Some(reason) = self.judge.verdict() {
+            let reason = self.hinted(&reason);
             if held.is_empty() {
                 log::warn!("{}: the numbers contradict the register map: {reason}", self.faults.prefix());
             }
@@ -389,6 +393,18 @@ impl Collector {
             });
         }
         held
+    }
+
+    /// What contradicts the map, with the usual reason where there is one.
+    fn hinted(&self, reason: &str) -> String {
+        let other = match self.config.modbus.word_order {
+            WordOrder::LowFirst => WordOrder::HighFirst,
+            WordOrder::HighFirst => WordOrder::LowFirst,
+        };
+        match self.config.connection {
+            Connection::Modbus => format!("{reason}; the usual reason is the other word_order = \"{other}\""),
+            _ => reason.to_owned(),
+        }
     }
 
     /// The meter's clock, read as local date and time → its offset from ours, if we know its time zone.

@@ -126,9 +126,7 @@ impl Realtime<'_> {
         let rows = self.profile.elements_of(Table::Realtime).count();
         let dropped = usize::try_from(self.readings.dropped).unwrap_or(usize::MAX);
         let verdict = if taken && dropped * 4 > rows {
-            Verdict::Contradicted(format!(
-                "{dropped} of {rows} are not; over Modbus this is usually the word order"
-            ))
+            Verdict::Contradicted(format!("{dropped} of {rows} are not"))
         } else {
             Verdict::NotProvable
         };
