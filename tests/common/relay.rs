@@ -73,7 +73,12 @@ pub(crate) struct Relay {
 impl Relay {
     /// A relay in front of a meter that passes everything on until told otherwise.
     pub(crate) async fn start(meter: SocketAddr, framing: Framing) -> Relay {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Relay::at(SocketAddr::from(([127, 0, 0, 1], 0)), meter, framing).await
+    }
+
+    /// The same at an address of the test's choice.
+    pub(crate) async fn at(address: SocketAddr, meter: SocketAddr, framing: Framing) -> Relay {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let hook: Arc<Mutex<Hook>> = Arc::new(Mutex::new(Box::new(|_| Answer::True)));
         let (say_end, ends) = watch::channel(Vec::new());
