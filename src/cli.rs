@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::meter::decode::WordOrder;
+use crate::simulator::Variant;
 
 /// Telegraf external input plugin for Allen-Bradley PowerMonitor 500 meters (Bulletin 1420).
 ///
@@ -162,6 +163,9 @@ pub struct SimulateArgs {
     /// TCP port of EtherNet/IP; 0 takes any free port
     #[arg(long, value_name = "PORT", default_value_t = crate::enip::packet::PORT)]
     pub eip_port: u16,
+    /// UDP port of class 1 I/O; 0 takes any free port
+    #[arg(long, value_name = "PORT", default_value_t = crate::enip::class1::PORT)]
+    pub io_port: u16,
     /// TCP port of Modbus; 0 takes any free port
     #[arg(long, value_name = "PORT", default_value_t = 1502)]
     pub modbus_port: u16,
@@ -180,6 +184,41 @@ pub struct SimulateArgs {
     /// Silence EtherNet/IP while Modbus is in use, as the maker is reported to say; unproven
     #[arg(long)]
     pub modbus_suspends_eip: bool,
+    /// Behave like another adapter; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub variant: Vec<Variant>,
+    /// The PLCs that own the meters.
+    #[command(flatten)]
+    pub owner: OwnerArgs,
+}
+
+/// Options of `simulate` for the PLCs beside the meters.
+#[derive(Debug, Args)]
+pub struct OwnerArgs {
+    /// Let a simulated PLC own each meter through an input-only connection
+    #[arg(long)]
+    pub owner: bool,
+    /// Packet interval of the PLC
+    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = duration, requires = "owner")]
+    pub owner_rpi: Duration,
+    /// Assembly that the PLC owns; may be repeated
+    #[arg(long, value_name = "INSTANCE", default_value = "101", value_parser = clap::value_parser!(u8).range(100..=108), requires = "owner")]
+    pub owner_assembly: Vec<u8>,
+    /// Let the PLC use a unicast connection
+    #[arg(long, requires = "owner")]
+    pub owner_unicast: bool,
+    /// Address of the first PLC; further ones take the following addresses
+    #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::new(127, 0, 1, 1), requires = "owner")]
+    pub owner_address: Ipv4Addr,
+    /// Close the PLC's connection after this time
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "owner")]
+    pub owner_stop_after: Option<Duration>,
+    /// Let the PLC vanish after this time, without closing its connection
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "owner", conflicts_with = "owner_stop_after")]
+    pub owner_crash_after: Option<Duration>,
+    /// Let the PLC return after this further time, and begin again
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "owner")]
+    pub owner_return_after: Option<Duration>,
 }
 
 impl Cli {

@@ -1,51 +1,151 @@
-//! `simulate`: meters on loopback for people who have none.
+//! `simulate`: meters on loopback for people who have none, and the PLCs that own them.
 
 use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
-use crate::cli::SimulateArgs;
-use crate::simulator::{Options, Simulator};
+use crate::cli::{OwnerArgs, SimulateArgs};
+use crate::simulator::{Options, Owner, OwnerOptions, Simulator};
 
 use super::GOOD;
 
-/// Starts the meters, prints one line for each when all are ready, and serves until SIGINT or SIGTERM.
+/// PLCs that are not connected by then connect later, or never.
+const OWNERS_OPEN: Duration = Duration::from_secs(2);
+/// What the PLCs may take to close their connections.
+const OWNERS_CLOSE: Duration = Duration::from_secs(2);
+
+/// Starts the meters, prints one line for each meter and each PLC when all are ready, and serves until SIGINT
+/// or SIGTERM.
 ///
 /// # Errors
 /// An address that cannot be listened on, with how to choose another.
 pub async fn simulate(args: SimulateArgs) -> anyhow::Result<u8> {
-    serve(Options {
+    let options = Options {
         bind: args.bind,
         count: args.count,
         eip_port: args.eip_port,
+        io_port: args.io_port,
         modbus_port: args.modbus_port,
         frozen: args.frozen,
         word_order: args.word_order,
         info_size: args.info_size,
         hole: args.hole,
         modbus_suspends_eip: args.modbus_suspends_eip,
+        variants: args.variant,
         ..Options::default()
-    })
-    .await
+    };
+    serve(options, &args.owner).await
 }
 
-async fn serve(options: Options) -> anyhow::Result<u8> {
+async fn serve(options: Options, owners: &OwnerArgs) -> anyhow::Result<u8> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let simulator = Simulator::start(options).await.map_err(explain)?;
-    announce(&simulator, &mut io::stdout().lock())?;
+    let lives = start_owners(&simulator, owners)?;
+    // A listener that is started when the lines are printed finds its owner.
+    let opened = async {
+        for life in &lives {
+            life.owner.opened().await;
+        }
+    };
+    let _ = timeout(OWNERS_OPEN, opened).await;
+    announce(&simulator, &lives, &mut io::stdout().lock())?;
+    let end = CancellationToken::new();
+    let mut running: JoinSet<()> = lives.into_iter().map(|life| life.run(end.clone())).collect();
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    end.cancel();
+    let _ = timeout(OWNERS_CLOSE, async { while running.join_next().await.is_some() {} }).await;
     Ok(GOOD)
 }
 
-fn announce(simulator: &Simulator, out: &mut impl Write) -> io::Result<()> {
+/// One PLC for each meter and assembly, each on an address of its own.
+fn start_owners(simulator: &Simulator, args: &OwnerArgs) -> anyhow::Result<Vec<Life>> {
+    let mut lives = Vec::new();
+    if !args.owner {
+        return Ok(lives);
+    }
+    for meter in &simulator.meters {
+        for &assembly in &args.owner_assembly {
+            let number = u32::try_from(lives.len())?;
+            let local = u32::from(args.owner_address).checked_add(number).map(Ipv4Addr::from);
+            let local = local.context("there are not that many addresses behind --owner-address")?;
+            let options = OwnerOptions {
+                assembly,
+                rpi: args.owner_rpi,
+                unicast: args.owner_unicast,
+                serial: u32::from(local),
+                ..OwnerOptions::default()
+            };
+            let owner = Owner::start(meter.eip(), local, options)
+                .map_err(|error| anyhow!("{error}; choose another address with --owner-address"))?;
+            lives.push(Life {
+                owner,
+                meter: meter.eip(),
+                stop_after: args.owner_stop_after,
+                crash_after: args.owner_crash_after,
+                return_after: args.owner_return_after,
+            });
+        }
+    }
+    Ok(lives)
+}
+
+/// A PLC that comes and goes as it was told.
+struct Life {
+    owner: Owner,
+    meter: SocketAddr,
+    stop_after: Option<Duration>,
+    crash_after: Option<Duration>,
+    return_after: Option<Duration>,
+}
+
+impl Life {
+    async fn run(self, end: CancellationToken) {
+        let Life { mut owner, meter, stop_after, crash_after, return_after } = self;
+        loop {
+            tokio::select! {
+                () = end.cancelled() => return owner.stop().await,
+                () = sleep(stop_after.or(crash_after).unwrap_or(Duration::MAX)) => {}
+            }
+            let (local, options) = (owner.local(), owner.options().clone());
+            if stop_after.is_some() {
+                owner.stop().await;
+            } else {
+                owner.crash().await;
+            }
+            tokio::select! {
+                () = end.cancelled() => return,
+                () = sleep(return_after.unwrap_or(Duration::MAX)) => {}
+            }
+            owner = match Owner::start(meter, local, options) {
+                Ok(owner) => owner,
+                Err(error) => {
+                    log::error!("The simulated PLC cannot return: {error}");
+                    return;
+                }
+            };
+        }
+    }
+}
+
+fn announce(simulator: &Simulator, lives: &[Life], out: &mut impl Write) -> io::Result<()> {
     for meter in &simulator.meters {
         let (eip, modbus) = (meter.eip(), meter.modbus());
         writeln!(out, "simulated PowerMonitor 500: EtherNet/IP {eip}, Modbus TCP {modbus}")?;
+    }
+    for Life { owner, .. } in lives {
+        let (assembly, rpi) = (owner.options().assembly, humantime::format_duration(owner.options().rpi));
+        let local = owner.local();
+        writeln!(out, "simulated PLC owner: input-only, assembly {assembly}, RPI {rpi}, from {local}")?;
     }
     out.flush()
 }
@@ -53,7 +153,9 @@ fn announce(simulator: &Simulator, out: &mut impl Write) -> io::Result<()> {
 fn explain(error: io::Error) -> anyhow::Error {
     let advice = match error.kind() {
         io::ErrorKind::AddrNotAvailable => "choose an address of this host with --bind",
-        _ => "choose another port with --eip-port or --modbus-port, or another address with --bind",
+        _ => {
+            "choose another port with --eip-port, --io-port or --modbus-port, or another address with --bind"
+        }
     };
     anyhow!("{error}; {advice}")
 }
@@ -61,12 +163,23 @@ fn explain(error: io::Error) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn owners(line: &str) -> OwnerArgs {
+        match Cli::try_parse_from(line.split(' ')).unwrap().command {
+            Some(Command::Simulate(args)) => args.owner,
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[tokio::test]
-    async fn each_meter_has_one_line_that_says_where_it_is() {
+    async fn each_meter_and_each_plc_has_one_line_that_says_where_it_is() {
         let simulator = Simulator::start(Options { count: 2, ..Options::default() }).await.unwrap();
+        let args = owners("x simulate --owner --owner-address 127.0.2.1 --owner-rpi 50ms");
+        let lives = start_owners(&simulator, &args).unwrap();
         let mut out = Vec::new();
-        announce(&simulator, &mut out).unwrap();
+        announce(&simulator, &lives, &mut out).unwrap();
         let port = simulator.meters[0].eip().port();
         let modbus = simulator.meters[0].modbus().port();
         let text = String::from_utf8(out).unwrap();
@@ -74,19 +187,22 @@ mod tests {
             "simulated PowerMonitor 500: EtherNet/IP 127.0.0.1:{port}, Modbus TCP 127.0.0.1:{modbus}\n"
         );
         assert!(text.starts_with(&first), "{text}");
-        assert_eq!(text.lines().count(), 2);
+        let last = "simulated PLC owner: input-only, assembly 101, RPI 50ms, from 127.0.2.2\n";
+        assert!(text.ends_with(last), "{text}");
+        assert_eq!(text.lines().count(), 4);
     }
 
     #[tokio::test]
     async fn a_port_in_use_is_answered_with_the_options_that_help() {
         let simulator = Simulator::start(Options::default()).await.unwrap();
         let port = simulator.meters[0].modbus().port();
-        let error = serve(Options { modbus_port: port, ..Options::default() }).await.unwrap_err();
+        let options = Options { modbus_port: port, ..Options::default() };
+        let error = serve(options, &owners("x simulate")).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             format!(
                 "cannot serve Modbus TCP on 127.0.0.1:{port}: the port is in use; choose another port with \
-                 --eip-port or --modbus-port, or another address with --bind"
+                 --eip-port, --io-port or --modbus-port, or another address with --bind"
             )
         );
     }

@@ -2,20 +2,24 @@
 //! [`Options::inactivity`](super::Options::inactivity). Source: EtherNet/IP specification, chapter 2.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use rust_ethernet_ip_protocol::Encode;
-use rust_ethernet_ip_protocol::cip::SendDataRequest;
+use rust_ethernet_ip_protocol::cip::{CpfItem, SendDataRequest};
 use rust_ethernet_ip_protocol::encap::EncapsulationHeader;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::class1::Originator;
 use super::meter::Meter;
 use super::{lists, router};
+use crate::enip::class1;
+use crate::enip::forward_open::{SOCKADDR_T2O_ITEM, sockaddr};
 use crate::enip::message::unconnected_item;
 use crate::enip::packet::{self, HEADER_LEN, Packet};
 
@@ -67,10 +71,24 @@ struct Client {
 impl Client {
     async fn serve(mut self, inactivity: Duration) -> io::Result<()> {
         self.stream.set_nodelay(true)?;
+        let peer = self.stream.peer_addr()?.ip();
+        let mut expelled = self.meter.expelled();
         loop {
-            let Ok(Ok(request)) = timeout(inactivity, packet::receive(&mut self.stream)).await else {
-                return Ok(());
+            let request = {
+                let receiving = timeout(inactivity, packet::receive(&mut self.stream));
+                tokio::pin!(receiving);
+                loop {
+                    tokio::select! {
+                        request = &mut receiving => break request,
+                        Ok(originator) = expelled.recv() => {
+                            if originator == peer {
+                                return Ok(());
+                            }
+                        }
+                    }
+                }
             };
+            let Ok(Ok(request)) = request else { return Ok(()) };
             // The specification wants packets with option flags discarded.
             if request.header.options != 0 || self.meter.faults().silent || self.meter.is_suspended() {
                 continue;
@@ -157,10 +175,22 @@ impl Client {
             return None;
         }
         let message = unconnected_item(data).ok()?;
-        let answer = router::answer(&self.meter, &message)?;
+        let (answer, items) = router::answer(&self.meter, &message, self.originator(data))?;
+        let mut packet = SendDataRequest { timeout: 0, ..SendDataRequest::unconnected(&answer) };
+        packet.items.extend(items.into_iter().map(|(type_id, data)| CpfItem { type_id, data }));
         let mut reply = BytesMut::new();
-        SendDataRequest { timeout: 0, ..SendDataRequest::unconnected(&answer) }.encode(&mut reply);
+        packet.encode(&mut reply);
         Some(reply.to_vec())
+    }
+
+    /// Who asks: the session's address, and the port it names for point-to-point frames.
+    fn originator(&self, data: &[u8]) -> Originator {
+        let address = match self.stream.peer_addr() {
+            Ok(SocketAddr::V4(peer)) => *peer.ip(),
+            _ => Ipv4Addr::UNSPECIFIED,
+        };
+        let port = sockaddr(data, SOCKADDR_T2O_ITEM).map_or(class1::PORT, |named| named.port());
+        Originator { address, port }
     }
 }
 

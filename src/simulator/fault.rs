@@ -1,8 +1,9 @@
 //! What can be wrong with a simulated meter, as data that is set while it runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::enip::status::Refusal;
 use crate::meter::identity::Identity;
 
 /// The faults in force; the default is a healthy meter.
@@ -26,4 +27,25 @@ pub struct Faults {
     pub session_handle: Option<u32>,
     /// Modbus reads that cover one of these addresses get its exception code.
     pub modbus_exceptions: BTreeMap<u16, u8>,
+    /// The next Forward Opens are refused like this, in this order. Each is taken by one.
+    pub refused_opens: VecDeque<Refusal>,
+    /// What is wrong with class 1 frames.
+    pub frames: FrameFaults,
+}
+
+/// What can be wrong with class 1 frames; the default is nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FrameFaults {
+    /// No frames are sent; connections and heartbeats live on.
+    pub drop_all: bool,
+    /// This many frames are numbered and not sent. Counts down.
+    pub drop_next: u32,
+    /// The next frame's sequence number is ahead by this much. Taken by that frame.
+    pub jump_next: Option<u32>,
+    /// The next frame is sent twice. Taken by that frame.
+    pub repeat_next: bool,
+    /// Frames carry this many bytes of data.
+    pub length: Option<usize>,
+    /// Frames carry this connection ID.
+    pub connection: Option<u32>,
 }

@@ -1,15 +1,19 @@
 //! One meter as its two protocols see it: the device at its present time, the faults in force and the record.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 
 use super::Options;
+use super::class1::{Connections, Rules};
 use super::device::{Device, UPTIME};
-use super::fault::Faults;
+use super::fault::{Faults, FrameFaults};
 use super::image::{self, Values};
 use super::record::{Asked, Record};
+use crate::enip::status::Refusal;
 use crate::meter::decode::WordOrder;
 use crate::meter::identity::Identity;
 use crate::meter::profile::PASSWORD_REGISTER;
@@ -32,8 +36,17 @@ pub(super) struct Meter {
     info_size: u16,
     word_order: WordOrder,
     modbus_suspends_eip: bool,
+    /// Never locked while `state` is held.
+    connections: Mutex<Connections>,
+    /// A connection was opened or closed.
+    io_changed: Notify,
+    /// Originators whose sessions are to be closed.
+    expelled: broadcast::Sender<Ipv4Addr>,
     state: Mutex<State>,
 }
+
+/// Originators that are remembered until their sessions have noticed.
+const EXPELLED: usize = 16;
 
 #[derive(Debug)]
 struct State {
@@ -60,6 +73,9 @@ impl Meter {
             info_size: options.info_size,
             word_order: options.word_order,
             modbus_suspends_eip: options.modbus_suspends_eip,
+            connections: Mutex::new(Connections::new(Rules::new(options))),
+            io_changed: Notify::new(),
+            expelled: broadcast::channel(EXPELLED).0,
             state: Mutex::new(State {
                 device: Device::new(options.seed, number),
                 faults: Faults::default(),
@@ -102,6 +118,56 @@ impl Meter {
         self.state().faults.delay_next_reply.take()
     }
 
+    pub(super) fn take_forced_refusal(&self) -> Option<Refusal> {
+        self.state().faults.refused_opens.pop_front()
+    }
+
+    /// The class 1 connections. Not to be asked for while anything else of the meter is locked.
+    pub(super) fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the task that sends frames.
+    pub(super) fn io_changed(&self) {
+        self.io_changed.notify_one();
+    }
+
+    pub(super) async fn wait_for_io_change(&self) {
+        self.io_changed.notified().await;
+    }
+
+    /// Ends the connections whose heartbeats have stopped.
+    pub(super) fn expire_connections(&self, now: Instant) {
+        let expelled = self.connections().expire(now);
+        for originator in expelled {
+            // Nobody has a session: nobody to expel.
+            let _ = self.expelled.send(originator);
+        }
+    }
+
+    /// Tells which originators' sessions are to be closed.
+    pub(super) fn expelled(&self) -> broadcast::Receiver<Ipv4Addr> {
+        self.expelled.subscribe()
+    }
+
+    /// Whether nothing at all is answered or sent on EtherNet/IP.
+    pub(super) fn is_silent(&self) -> bool {
+        let silent = self.state().faults.silent;
+        silent || self.is_suspended()
+    }
+
+    /// Lends the faults of class 1 frames, and takes back what is left of them.
+    pub(super) fn with_frame_faults(&self, make: impl FnOnce(&mut FrameFaults)) {
+        let before = self.state().faults.frames.clone();
+        let mut after = before.clone();
+        make(&mut after);
+        let faults = &mut self.state().faults.frames;
+        // Who set other faults meanwhile means those.
+        if *faults == before {
+            *faults = after;
+        }
+    }
+
     pub(super) fn note(&self, asked: Asked) {
         self.state().record.note(asked);
     }
@@ -111,7 +177,10 @@ impl Meter {
     }
 
     pub(super) fn record(&self) -> Record {
-        self.state().record.clone()
+        let io = self.connections().record();
+        let mut record = self.state().record.clone();
+        record.io = io;
+        record
     }
 
     pub(super) fn reset_counters(&self) {

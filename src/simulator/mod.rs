@@ -11,6 +11,9 @@
 //!   ↓
 //! router    CIP requests → replies          modbus   Modbus TCP, one client
 //! adapter   EtherNet/IP sessions            lists    identity without a session, TCP and UDP
+//! class1    connections, heartbeats, frames
+//!
+//! owner     the PLC that makes a meter produce: another host, as far as the meter knows
 //! ```
 //!
 //! A third-party client cannot tell it from an adapter that follows the specification. Nothing ticks:
@@ -18,6 +21,7 @@
 //! Nothing can be written: every attempt is refused and in the [`Record`].
 
 mod adapter;
+mod class1;
 mod device;
 mod fault;
 mod image;
@@ -25,19 +29,23 @@ mod lists;
 mod load;
 mod meter;
 mod modbus;
+mod owner;
 mod record;
 mod router;
+mod variant;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
-pub use fault::Faults;
-pub use record::{Asked, Record};
+pub use fault::{Faults, FrameFaults};
+pub use owner::{Owner, OwnerOptions, OwnerStatus};
+pub use record::{Asked, IoRecord, OpenConnection, Record};
+pub use variant::Variant;
 
 use crate::meter::decode::WordOrder;
 use crate::meter::identity::Identity;
@@ -53,6 +61,8 @@ pub struct Options {
     pub count: u32,
     /// EtherNet/IP port, TCP and UDP; 0 takes any free one.
     pub eip_port: u16,
+    /// UDP port of class 1 I/O, the meter's own and that of its groups; 0 takes any free one.
+    pub io_port: u16,
     /// Modbus TCP port; 0 takes any free one.
     pub modbus_port: u16,
     /// All values stand still; only the calendar clock goes on.
@@ -70,6 +80,16 @@ pub struct Options {
     pub seed: u64,
     /// An EtherNet/IP connection without traffic is closed after this time.
     pub inactivity: Duration,
+    /// Configuration instance that a connection path must name. The meter's own is not documented.
+    pub configuration: u16,
+    /// Class 1 connections at one time; nine were tested by the maker.
+    pub connections: usize,
+    /// Listen-only connections at one time, where they have slots of their own.
+    pub listeners: Option<usize>,
+    /// A frame carries a new sample after this time.
+    pub sample_period: Duration,
+    /// Where the meters depart from the usual.
+    pub variants: Vec<Variant>,
     /// Where the values stand on the wire.
     pub profile: Arc<Profile>,
 }
@@ -80,6 +100,7 @@ impl Default for Options {
             bind: Ipv4Addr::LOCALHOST,
             count: 1,
             eip_port: 0,
+            io_port: 0,
             modbus_port: 0,
             frozen: false,
             word_order: WordOrder::default(),
@@ -88,6 +109,11 @@ impl Default for Options {
             hole: false,
             seed: 1,
             inactivity: Duration::from_secs(120),
+            configuration: 1,
+            connections: 9,
+            listeners: None,
+            sample_period: Duration::from_millis(100),
+            variants: Vec::new(),
             profile: Profile::built_in(),
         }
     }
@@ -114,6 +140,7 @@ impl Simulator {
                 meter: Arc::new(Meter::new(&options, number)),
                 inactivity: options.inactivity,
                 eip: SocketAddr::from((address, options.eip_port)),
+                io: SocketAddrV4::new(address, options.io_port),
                 modbus: SocketAddr::from((address, options.modbus_port)),
                 tasks: JoinSet::new(),
             };
@@ -130,6 +157,7 @@ pub struct SimulatedMeter {
     meter: Arc<Meter>,
     inactivity: Duration,
     eip: SocketAddr,
+    io: SocketAddrV4,
     modbus: SocketAddr,
     tasks: JoinSet<()>,
 }
@@ -138,6 +166,11 @@ impl SimulatedMeter {
     /// Where EtherNet/IP is served.
     pub fn eip(&self) -> SocketAddr {
         self.eip
+    }
+
+    /// Where heartbeats are received and frames come from.
+    pub fn io(&self) -> SocketAddrV4 {
+        self.io
     }
 
     /// Where Modbus TCP is served.
@@ -181,18 +214,23 @@ impl SimulatedMeter {
         self.tasks.shutdown().await;
     }
 
-    /// The meter comes back at the same addresses, with its counters as a real one has them.
+    /// The meter comes back at the same addresses, with its counters as a real one has them and without
+    /// connections.
     ///
     /// # Errors
     /// An address that cannot be listened on; the message names it.
     pub async fn restart(&mut self) -> io::Result<()> {
         self.stop().await;
         let (eip, lists) = listen_on_both(self.eip).await?;
+        let io = class1::udp::bind(self.io).map_err(|error| named(error, self.io.into(), "class 1 I/O"))?;
         let modbus = TcpListener::bind(self.modbus).await.map_err(|e| named(e, self.modbus, "Modbus TCP"))?;
         self.eip = eip.local_addr()?;
         self.modbus = modbus.local_addr()?;
+        self.io.set_port(io.local_addr()?.port());
+        self.meter.connections().restart(self.io);
         self.tasks.spawn(adapter::serve(eip, self.meter.clone(), self.inactivity));
         self.tasks.spawn(lists::serve(lists, self.meter.clone()));
+        self.tasks.spawn(class1::udp::serve(io, self.meter.clone()));
         self.tasks.spawn(modbus::serve(modbus, self.meter.clone()));
         Ok(())
     }

@@ -3,6 +3,10 @@
 //! Its main use is to prove an absence: [`Record::writes`] is empty when nobody tried to change anything.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::enip::forward_open::{Application, Kind, Triad};
 
 /// One kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +46,46 @@ impl Asked {
     }
 }
 
+/// What happened to the class 1 connections of a meter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IoRecord {
+    /// Who is connected now.
+    pub open: Vec<OpenConnection>,
+    /// Connections opened.
+    pub opened: BTreeMap<Application, u64>,
+    /// Connections closed by their originators.
+    pub closed: BTreeMap<Application, u64>,
+    /// Connections ended because their heartbeats stopped.
+    pub timed_out: BTreeMap<Application, u64>,
+    /// Forward Opens refused, by general and first extended status (0 without one).
+    pub refused: BTreeMap<(u8, u16), u64>,
+    /// Frames sent, by assembly.
+    pub frames: BTreeMap<u16, u64>,
+}
+
+/// One class 1 connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenConnection {
+    /// Listen-only or input-only.
+    pub application: Application,
+    /// Address of the session that opened it.
+    pub originator: Ipv4Addr,
+    /// Who opened it.
+    pub triad: Triad,
+    /// What is produced.
+    pub assembly: u16,
+    /// Multicast or point-to-point.
+    pub kind: Kind,
+    /// Interval of the frames.
+    pub rpi: Duration,
+    /// Interval of the heartbeats.
+    pub heartbeat_rpi: Duration,
+    /// Heartbeats received.
+    pub heartbeats: u64,
+    /// Its heartbeats have stopped, its slot is still taken.
+    pub dead: bool,
+}
+
 /// Most kinds of harmless and most kinds of writing requests that are told apart.
 const KINDS: usize = 2048;
 
@@ -52,6 +96,8 @@ pub struct Record {
     pub sessions: u64,
     /// EtherNet/IP sessions that their client ended with UnRegisterSession.
     pub unregistered: u64,
+    /// Class 1 connections.
+    pub io: IoRecord,
     /// Modbus clients served.
     pub modbus_clients: u64,
     /// Modbus clients turned away because the one socket was taken.

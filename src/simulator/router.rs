@@ -1,21 +1,25 @@
 //! The message router: one unconnected CIP request → one reply. Pure but for the record it keeps.
 //!
 //! Request: service USINT, path size in words USINT, path of logical segments, data. What exists: the
-//! Identity object (class 1), the Assembly object (class 4) and the Connection Manager (class 6), which
-//! refuses every connection. What reads is answered; what would change anything is recorded and refused.
+//! Identity object (class 1), the Assembly object (class 4) and the Connection Manager (class 6), whose
+//! services are in [`class1::manager`](super::class1::manager). What reads is answered; what would change anything is recorded and refused.
 //! Sources: 1420-UM001D p73-77 for objects and attributes, CIP Vol. 1 for the status of each refusal.
 
 use bytes::BytesMut;
 use rust_ethernet_ip_protocol::cip::{CipRequest, CipResponse};
 use rust_ethernet_ip_protocol::{Decode, Encode};
 
+use super::class1::Originator;
+use super::class1::manager::{self, Answer};
 use super::meter::Meter;
 use super::record::Asked;
+use crate::enip::forward_open::{FORWARD_CLOSE, FORWARD_OPEN};
 use crate::enip::identity;
 use crate::enip::message::{
     ASSEMBLY_CLASS, ASSEMBLY_DATA, ASSEMBLY_SIZE, GET_ATTRIBUTE_SINGLE, GET_ATTRIBUTES_ALL, IDENTITY_CLASS,
     REPLY,
 };
+use crate::enip::status::Refusal;
 
 const CONNECTION_MANAGER_CLASS: u16 = 6;
 const SET_ATTRIBUTE_SINGLE: u8 = 0x10;
@@ -31,24 +35,37 @@ const PATH_SIZE_INVALID: u8 = 0x26;
 /// Data, or the general status of a refusal.
 type Outcome = Result<Vec<u8>, u8>;
 
+/// A reply, and socket address items (type, data) that go with it.
+type Reply = (BytesMut, Vec<(u16, Vec<u8>)>);
+
 /// Answers a request; `None` when the bytes are too short to be one.
-pub(super) fn answer(meter: &Meter, message: &[u8]) -> Option<BytesMut> {
+pub(super) fn answer(meter: &Meter, message: &[u8], who: Originator) -> Option<Reply> {
     let service = *message.first()?;
     message.get(1)?;
     note(meter, service, message);
-    let outcome = match CipRequest::decode(&mut &message[..]) {
-        Err(_) => Err(PATH_SIZE_INVALID),
-        Ok(request) => Target::parse(&request.path)
-            .ok_or(PATH_SEGMENT_ERROR)
-            .and_then(|target| target.serve(meter, service)),
+    let answer = match CipRequest::decode(&mut &message[..]) {
+        Err(_) => refused(PATH_SIZE_INVALID),
+        Ok(request) => match Target::parse(&request.path) {
+            Some(CONNECTION_MANAGER) if matches!(service, FORWARD_OPEN | FORWARD_CLOSE) => {
+                manager::answer(meter, service, &request.data, who)
+            }
+            Some(target) => match target.serve(meter, service) {
+                Ok(data) => Answer { data, ..Answer::default() },
+                Err(status) => refused(status),
+            },
+            None => refused(PATH_SEGMENT_ERROR),
+        },
     };
-    let (status, data) = match outcome {
-        Ok(data) => (0, data),
-        Err(status) => (status, Vec::new()),
-    };
+    let (status, additional_status) =
+        answer.refusal.map_or((0, Vec::new()), |refusal| (refusal.general, refusal.extended));
     let mut reply = BytesMut::new();
-    CipResponse { service: service | REPLY, status, additional_status: Vec::new(), data }.encode(&mut reply);
-    Some(reply)
+    let response = CipResponse { service: service | REPLY, status, additional_status, data: answer.data };
+    response.encode(&mut reply);
+    Some((reply, answer.items))
+}
+
+fn refused(general: u8) -> Answer {
+    Answer { refusal: Some(Refusal { general, extended: Vec::new() }), ..Answer::default() }
 }
 
 /// Puts a request into the record, and the one that an Unconnected Send carries as well; class 0 stands for
@@ -69,6 +86,8 @@ fn note(meter: &Meter, service: u8, message: &[u8]) {
         }
     }
 }
+
+const CONNECTION_MANAGER: Target = Target { class: CONNECTION_MANAGER_CLASS, instance: 1, attribute: None };
 
 /// What a path points at; instance 0 is the class itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -201,8 +220,10 @@ mod tests {
         Meter::new(&Options { frozen: true, ..Options::default() }, 0)
     }
 
+    const SOMEBODY: Originator = Originator { address: std::net::Ipv4Addr::LOCALHOST, port: 2222 };
+
     fn ask(meter: &Meter, request: &[u8]) -> Vec<u8> {
-        answer(meter, request).unwrap().to_vec()
+        answer(meter, request, SOMEBODY).unwrap().0.to_vec()
     }
 
     #[test]
@@ -230,10 +251,10 @@ mod tests {
         assert_eq!(status(&[0x0E, 2, 0x20, 4, 0x24, 101]), 0x14, "no attribute");
         assert_eq!(status(&[0x01, 2, 0x20, 4, 0x24, 101]), 0x08, "service");
         assert_eq!(status(&[0x52, 2, 0x20, 6, 0x24, 1, 0, 0]), 0x08, "Unconnected Send");
-        assert_eq!(status(&[0x54, 2, 0x20, 6, 0x24, 1, 0, 0]), 0x08, "Forward Open");
+        assert_eq!(status(&[0x54, 2, 0x20, 6, 0x24, 1, 0, 0]), 0x13, "half a Forward Open");
         assert_eq!(status(&[0x4C, 2, 0x91, 2, b'a', b'b']), 0x04, "a tag name");
         assert_eq!(status(&[0x0E, 9, 0x20, 4]), 0x26, "path longer than the message");
-        assert_eq!(answer(&meter, &[0x0E]), None);
+        assert_eq!(answer(&meter, &[0x0E], SOMEBODY), None);
         // To read a tag is a vendor's own service: not known to be harmless.
         assert_eq!(meter.record().writes().len(), 1);
     }

@@ -79,8 +79,8 @@ pub(crate) struct Simulator {
 impl Simulator {
     /// Starts one on free ports.
     pub(crate) fn start() -> Simulator {
-        let arguments =
-            ["simulate", "--bind", "127.0.0.1", "--eip-port", "0", "--modbus-port", "0", "--frozen"];
+        let ports = ["--eip-port", "0", "--io-port", "0", "--modbus-port", "0"];
+        let arguments = [&["simulate", "--bind", "127.0.0.1", "--frozen"], &ports[..]].concat();
         let mut process = Process::start(&mut telegraf_pm500(&arguments));
         let ready = process.wait_for("Modbus TCP ");
         let after = |name: &str| {

@@ -1,0 +1,86 @@
+//! The meter's UDP socket: heartbeats in, frames out. One task for all connections of a meter, which sleeps
+//! until the next frame or timeout is due.
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::time::{Instant, sleep_until};
+
+use crate::enip::class1::Frame;
+use crate::simulator::meter::Meter;
+
+/// DSCP 47, scheduled, in the six upper bits of the type-of-service byte.
+const SCHEDULED_TOS: u32 = 47 << 2;
+/// Time to live of multicast: the meter's own subnet.
+const TTL: u32 = 1;
+/// Longer than any heartbeat.
+const LONGEST: usize = 64;
+
+/// A socket that sends from the meter's own address, to groups as well.
+///
+/// # Errors
+/// An address that cannot be bound.
+pub(in crate::simulator) fn bind(address: SocketAddrV4) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.bind(&SockAddr::from(address))?;
+    socket.set_multicast_if_v4(address.ip())?;
+    socket.set_multicast_ttl_v4(TTL)?;
+    socket.set_multicast_loop_v4(true)?;
+    // A courtesy to the network.
+    let _ = socket.set_tos_v4(SCHEDULED_TOS);
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// Serves the meter's connections until dropped.
+pub(in crate::simulator) async fn serve(socket: UdpSocket, meter: Arc<Meter>) {
+    let mut datagram = [0; LONGEST];
+    let mut frames: Vec<(Vec<u8>, SocketAddrV4)> = Vec::new();
+    loop {
+        let wake = meter.connections().next_wake();
+        tokio::select! {
+            received = socket.recv_from(&mut datagram) => {
+                if let Ok((length, SocketAddr::V4(from))) = received {
+                    heartbeat(&meter, datagram.get(..length).unwrap_or_default(), from);
+                }
+            }
+            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+            () = meter.wait_for_io_change() => {}
+        }
+        meter.expire_connections(Instant::now());
+        produce(&meter, &mut frames);
+        for (bytes, to) in frames.drain(..) {
+            // A full socket buffer loses frames, as a network does.
+            let _ = socket.send_to(&bytes, to).await;
+        }
+    }
+}
+
+fn heartbeat(meter: &Meter, datagram: &[u8], from: SocketAddrV4) {
+    if meter.is_silent() {
+        return;
+    }
+    if let Some(frame) = Frame::decode(datagram) {
+        meter.connections().heartbeat(frame.connection, *from.ip(), Instant::now());
+    }
+}
+
+/// Collects the frames that are due.
+fn produce(meter: &Meter, frames: &mut Vec<(Vec<u8>, SocketAddrV4)>) {
+    let now = Instant::now();
+    let silent = meter.is_silent();
+    meter.with_frame_faults(|faults| {
+        let faulty = faults.drop_all;
+        faults.drop_all = faulty || silent;
+        meter.connections().produce(
+            now,
+            faults,
+            |assembly, size| meter.assembly(u16::from(assembly), size),
+            |bytes, to| frames.push((bytes.to_vec(), to)),
+        );
+        faults.drop_all = faulty;
+    });
+}
