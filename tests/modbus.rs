@@ -220,7 +220,7 @@ async fn a_meter_that_knows_neither_function_is_asked_six_times_and_said_to_refu
     let mut reading = source(relay.address, PATIENT, SETTINGS);
     reading.gather(&USUAL).await;
     assert_eq!((reading.traffic.requests, reading.failed()), (6, set(&USUAL)));
-    let says = "64 registers at 0x0050 are refused: Modbus exception 0x01, illegal function".to_owned();
+    let says = "the read of 0x0050 to 0x008F is refused: Modbus exception 0x01, illegal function".to_owned();
     assert_eq!(reading.failures[0], (Table::Realtime, Failure::Refused(says)));
 }
 

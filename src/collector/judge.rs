@@ -52,7 +52,7 @@ impl Judge {
 
     /// Whether a reading contradicted the map and the next one will tell more.
     pub fn is_undecided(&self) -> bool {
-        self.strikes > 0 && self.state == MapCheck::NotChecked
+        self.strikes > 0 && self.state != MapCheck::Contradicted
     }
 
     /// The contradiction, once, when the verdict falls.
