@@ -37,8 +37,9 @@ fn assert_section(name: &str, wanted: &str) {
         return;
     }
     if std::env::var_os("UPDATE_README").is_some() {
-        std::fs::write(in_repository("README.md"), format!("{before}{wanted}{after}")).unwrap();
-        return;
+        let anew = format!("{before}{wanted}{after}");
+        let written = std::fs::write(in_repository("README.md"), anew);
+        return written.unwrap_or_else(|error| panic!("README.md cannot be written: {error}"));
     }
     let differs = found.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
     panic!("the section <!-- {name} --> of README.md is out of date, first at {differs:?}; {REGENERATE}");
