@@ -52,6 +52,8 @@ use judge::{Judge, Ruling};
 use schedule::Due;
 use state::{Record, State};
 
+/// Newest notes about class 1 that are kept for `check`.
+const MOST_NOTES: usize = 16;
 /// Modbus beside EtherNet/IP is used at most this often, also across restarts.
 const BESIDE_AT_MOST_EVERY: Duration = Duration::from_secs(300);
 /// How long EtherNet/IP may be silent after our own Modbus before that counts as a fault. The maker is
@@ -81,6 +83,8 @@ pub struct Collector {
     events: EventLog,
     faults: FaultLog,
     health: Health,
+    /// What was said about class 1 since the start, for `check`.
+    notes: Vec<String>,
     /// What failed in the last gather.
     failures: Vec<(Table, Failure)>,
     /// The `started` event, until it is written.
@@ -132,6 +136,7 @@ impl Collector {
             events: EventLog::default(),
             faults: FaultLog::new(&config.name),
             health: Health::default(),
+            notes: Vec::new(),
             failures: Vec::new(),
             started: None,
             connections_judged: 0,
@@ -269,7 +274,13 @@ impl Collector {
         let (mut failures, notices) = (gather.failures, gather.notices);
         self.samples = gather.samples;
         let prefix = self.faults.prefix();
-        events.extend(notices.into_iter().filter_map(|notice| listening::tell(notice, prefix)));
+        for notice in notices {
+            if self.notes.len() == MOST_NOTES {
+                self.notes.remove(0);
+            }
+            self.notes.push(listening::sentence(&notice));
+            events.extend(listening::tell(notice, prefix));
+        }
         self.follow_link(events);
         if self.paused_until.is_some_and(|until| Instant::now() < until) {
             for (_, failure) in &mut failures {

@@ -24,6 +24,8 @@ pub struct Report {
     pub tables: usize,
     /// Outcome of the physics checks.
     pub map_check: MapCheck,
+    /// What is heard by class 1 and what is not, in sentences.
+    pub notes: Vec<String>,
     /// What failed, in sentences.
     pub failures: Vec<String>,
 }
@@ -48,6 +50,7 @@ impl Collector {
             tables_ok: self.health.tables_ok,
             tables: self.health.tables_ok + self.health.tables_failed,
             map_check: self.judge.state(),
+            notes: self.notes.clone(),
             failures: said.into_iter().map(|(tables, text)| format!("{tables}: {text}")).collect(),
         }
     }

@@ -62,7 +62,7 @@ pub async fn run(
     totals: Arc<Totals>,
     sink: impl Fn(Batch),
 ) {
-    let mut up = false;
+    let mut up = Up { counted: false, totals: &totals };
     let jitter = collector.config().collection_jitter;
     while let Some(due) = next(&mut schedule, jitter.mul_f64(rand::random()), &mut pace, &stop, &totals).await
     {
@@ -74,20 +74,36 @@ pub async fn run(
                 () = stop.cancelled() => timeout(TO_FINISH, gather).await.ok(),
             }
         };
-        if collector.health().is_up() != up {
-            up = !up;
-            if up {
-                totals.up.fetch_add(1, Ordering::Relaxed);
-            } else {
-                totals.up.fetch_sub(1, Ordering::Relaxed);
-            }
-        }
+        up.set(collector.health().is_up());
         if let Some(batch) = batch {
             sink(batch);
         }
     }
     // Nobody waits longer for a meter that does not take its good-bye.
     let _ = timeout(TO_FINISH, collector.close()).await;
+}
+
+/// This meter's share of [`Totals::up`], given back however the task ends.
+struct Up<'a> {
+    counted: bool,
+    totals: &'a Totals,
+}
+
+impl Up<'_> {
+    fn set(&mut self, up: bool) {
+        match (self.counted, up) {
+            (false, true) => self.totals.up.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.totals.up.fetch_sub(1, Ordering::Relaxed),
+            _ => return,
+        };
+        self.counted = up;
+    }
+}
+
+impl Drop for Up<'_> {
+    fn drop(&mut self) {
+        self.set(false);
+    }
 }
 
 /// Waits until something is due, and `jitter` longer on the own clock; `None` when it is time to stop.

@@ -11,13 +11,14 @@ use crate::collector::judge::STRIKES;
 use crate::collector::report::Report;
 use crate::collector::schedule::Due;
 use crate::collector::state::State;
-use crate::config::Overrides;
+use crate::config::{MeterConfig, Overrides, show_duration};
 use crate::meter::physics::MapCheck;
 
 use super::{GOOD, MAP_CONTRADICTED, METER_FAILED, dump, load};
 
 /// Gathers from every meter over its own connection and prints a table. Nothing is read over Modbus
-/// beside EtherNet/IP: a check must not disturb a plant that a gather would not.
+/// beside EtherNet/IP, and no class 1 connection is opened unless `--probe` says so: a check must not disturb
+/// a plant.
 ///
 /// # Errors
 /// What is wrong with the configuration.
@@ -30,6 +31,8 @@ pub async fn check(args: &CheckArgs) -> anyhow::Result<u8> {
     }
     let mut tasks = JoinSet::new();
     for (index, meter) in config.meters.into_iter().enumerate() {
+        let intent = intent(&meter, args.probe);
+        let meter = if args.probe { meter } else { meter.without_listening() };
         tasks.spawn(async move {
             let due = Due { tables: meter.tables, ..Due::default() };
             let mut collector = Collector::new(Arc::new(meter), State::in_memory());
@@ -41,7 +44,9 @@ pub async fn check(args: &CheckArgs) -> anyhow::Result<u8> {
                 }
             }
             collector.close().await;
-            (index, collector.report())
+            let mut report = collector.report();
+            report.notes.splice(0..0, intent);
+            (index, report)
         });
     }
     let mut reports = Vec::new();
@@ -58,6 +63,21 @@ pub async fn check(args: &CheckArgs) -> anyhow::Result<u8> {
     } else {
         GOOD
     })
+}
+
+/// What would be opened for a meter that is listened to.
+fn intent(meter: &MeterConfig, probe: bool) -> Option<String> {
+    let listening = meter.listening.as_ref().filter(|_| !probe)?;
+    let assemblies: Vec<String> = listening.assemblies(&meter.profile).iter().map(u16::to_string).collect();
+    let rpi = match listening.rpi {
+        Some(rpi) => format!("at {}", show_duration(rpi)),
+        None => "at the owner's packet interval".to_owned(),
+    };
+    Some(format!(
+        "would open {} to assemblies {} {rpi}, read explicitly for this check; --probe tries it",
+        meter.connection.name(),
+        assemblies.join(", ")
+    ))
 }
 
 /// One row per meter, what failed below it.
@@ -87,8 +107,9 @@ fn table(reports: &[Report]) -> String {
             row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}", width = *width)).collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
-        for failure in index.checked_sub(1).map(|at| &reports[at].failures).into_iter().flatten() {
-            text.push_str(&format!("    {failure}\n"));
+        let Some(report) = index.checked_sub(1).and_then(|at| reports.get(at)) else { continue };
+        for line in report.notes.iter().chain(&report.failures) {
+            text.push_str(&format!("    {line}\n"));
         }
     }
     text

@@ -1,6 +1,7 @@
 //! `dump`: the line protocol of a few meters on stdout, by hand.
 
 use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -16,7 +17,7 @@ use crate::collector::health::Outcome;
 use crate::collector::state::State;
 use crate::collector::task;
 use crate::config::{ByHand, Config, MeterConfig, Overrides};
-use crate::simulator::{Options, Simulator};
+use crate::simulator::{Options, Owner, OwnerOptions, Simulator};
 
 use super::{GOOD, METER_FAILED, load};
 
@@ -36,6 +37,9 @@ pub async fn dump(args: DumpArgs) -> anyhow::Result<u8> {
         let meters = args.addresses.iter().map(|address| (None, address.clone())).collect();
         return gather(by_hand(args, meters)?, count).await;
     }
+    if args.listen {
+        return listen_simulated(args, count).await;
+    }
     // One simulated meter for each way to read it: a real one may pause EtherNet/IP while Modbus is used.
     let options = Options { eip_port: 0, modbus_port: 0, count: 2, ..Options::default() };
     let simulator = Simulator::start(options).await?;
@@ -45,6 +49,28 @@ pub async fn dump(args: DumpArgs) -> anyhow::Result<u8> {
         (Some("simulated-modbus".to_owned()), format!("modbus://{}", second.modbus())),
     ];
     gather(by_hand(args, meters.into())?, count).await
+}
+
+/// Listens beside a simulated owner. UDP port 2222 exists once per address, so meter, owners and we each
+/// have our own.
+async fn listen_simulated(args: DumpArgs, count: Option<u64>) -> anyhow::Result<u8> {
+    let meter = Ipv4Addr::new(127, 0, 0, 2);
+    let simulator = Simulator::start(Options { bind: meter, ..Options::default() }).await?;
+    let [meter] = simulator.meters.as_slice() else { bail!("Cannot simulate a meter") };
+    let mut owners = Vec::new();
+    for (assembly, host) in [(101, 1), (102, 2)] {
+        let options = OwnerOptions { assembly, ..OwnerOptions::default() };
+        let owner = Owner::start(meter.eip(), Ipv4Addr::new(127, 0, 1, host), options)?;
+        // A stream that has just begun would look as if it had begun for us.
+        owner.received(3).await;
+        owners.push(owner);
+    }
+    let meters = vec![(Some("simulated".to_owned()), meter.eip().to_string())];
+    let done = gather(by_hand(args, meters)?, count).await;
+    for owner in owners {
+        owner.stop().await;
+    }
+    done
 }
 
 /// A configuration for meters named on the command line.

@@ -193,6 +193,14 @@ impl MeterConfig {
         self.intervals.get(&table).copied().unwrap_or(self.interval)
     }
 
+    /// The same meter, read explicitly instead of listened to.
+    pub fn without_listening(self) -> MeterConfig {
+        match self.connection.listens() {
+            true => MeterConfig { connection: Connection::Explicit, listening: None, ..self },
+            false => self,
+        }
+    }
+
     /// The TCP port of the meter's connection.
     pub fn port(&self) -> u16 {
         match self.connection {

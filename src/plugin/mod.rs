@@ -56,12 +56,25 @@ pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     let (count, now) = (config.meters.len(), SystemTime::now());
     for (index, meter) in config.meters.iter().enumerate() {
-        let schedule = task::schedule(meter, index, count, now);
-        let mut collector = Collector::with_hub(Arc::new(meter.clone()), state.clone(), hub.clone());
-        collector.say_started();
-        let output = output.clone();
-        let sink = move |batch| output.push(batch);
-        tasks.spawn(task::run(collector, schedule, paced.clone(), stop.clone(), totals.clone(), sink));
+        let meter = Arc::new(meter.clone());
+        let (state, hub, output) = (state.clone(), hub.clone(), output.clone());
+        let (paced, stop, totals) = (paced.clone(), stop.clone(), totals.clone());
+        tasks.spawn(async move {
+            let mut start = now;
+            loop {
+                let schedule = task::schedule(&meter, index, count, start);
+                let mut collector = Collector::with_hub(meter.clone(), state.clone(), hub.clone());
+                collector.say_started();
+                let output = output.clone();
+                let sink = move |batch| output.push(batch);
+                let run = task::run(collector, schedule, paced.clone(), stop.clone(), totals.clone(), sink);
+                // A task of its own, so that an internal error costs this meter one interval, not its life.
+                if tokio::spawn(run).await.is_ok() {
+                    return;
+                }
+                start = SystemTime::now() + meter.interval;
+            }
+        });
     }
     housekeeping(&config, &state, &totals, &output, paced, &stop).await;
     let _ = timeout(TO_CLOSE, async { while tasks.join_next().await.is_some() {} }).await;
