@@ -338,6 +338,12 @@ impl Collector {
 
     async fn read_beside(&mut self, tables: TableSet) -> Vec<(Table, Failure)> {
         let Some(beside) = &mut self.beside else { return Vec::new() };
+        // Before, and not with the next regular save: a crash on the way must not lead to another use at once.
+        self.record.last_modbus_ms = Some(milliseconds(SystemTime::now()));
+        self.state.remember(&self.config.name, &self.record);
+        if let Err(problem) = self.state.save() {
+            log::warn!("{}: {problem}", self.faults.prefix());
+        }
         let requests_before = self.health.traffic.requests;
         let mut gather = Gather::new(tables, &mut self.readings, &mut self.health.traffic);
         let limit = self.config.gather_timeout;
@@ -346,7 +352,6 @@ impl Collector {
         }
         let failures = gather.failures;
         beside.close().await;
-        self.record.last_modbus_ms = Some(milliseconds(SystemTime::now()));
         // A port that refused us has stopped nothing.
         if self.health.traffic.requests > requests_before {
             self.paused_until = Some(Instant::now() + PAUSE_AFTER_MODBUS);
