@@ -1,25 +1,19 @@
 //! EtherNet/IP explicit messages: few requests, and whatever goes wrong costs what it concerns and no more.
-
-// A test fails by panicking, in its helpers as well.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "common/lines.rs"]
-mod lines;
-#[path = "common/reading.rs"]
-mod reading;
-#[path = "common/relay.rs"]
-mod relay;
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, its helpers too")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use reading::{HASTY, PATIENT, Reading, assert_harmless, collector, endpoint, frozen, gather, meter};
-use relay::{Answer, End, Exchange, Framing, Relay};
 use telegraf_pm500::meter::identity::Identity;
 use telegraf_pm500::meter::{Profile, Table, Value};
 use telegraf_pm500::simulator::{Asked, Faults, Options, Record, SimulatedMeter};
 use telegraf_pm500::source::{Explicit, Failure, Source, Timeouts};
+
+mod common;
+
+use common::reading::{HASTY, PATIENT, Reading, assert_harmless, collector, endpoint, frozen, gather, meter};
+use common::relay::{Answer, End, Exchange, Framing, Relay};
 
 /// Every table that EtherNet/IP gives, nine assemblies in all.
 const ALL: [Table; 6] = [Table::Realtime, Table::Max, Table::Demand, Table::Alarm, Table::Info, Table::Raw];
@@ -156,7 +150,7 @@ async fn a_meter_that_went_silent_costs_two_timeouts_and_not_one_per_assembly() 
     reading.gather(&ALL).await;
     meter.set_faults(Faults { silent: true, ..Faults::default() });
     reading.gather(&ALL).await;
-    assert_eq!((reading.traffic.timeouts, reading.failed()), (2, reading::set(&ALL)));
+    assert_eq!((reading.traffic.timeouts, reading.failed()), (2, common::reading::set(&ALL)));
     meter.set_faults(Faults::default());
     reading.gather(&ALL).await;
     reading.assert_true(&meter, &ALL);
@@ -252,7 +246,7 @@ async fn another_device_is_not_read_unless_the_configuration_says_so() {
     meter.set_faults(Faults { identity: Some(drive), ..Faults::default() });
     let mut reading = source(meter.eip(), PATIENT);
     reading.gather(&[Table::Realtime, Table::Alarm]).await;
-    assert_eq!(reading.failed(), reading::set(&[Table::Realtime, Table::Alarm]));
+    assert_eq!(reading.failed(), common::reading::set(&[Table::Realtime, Table::Alarm]));
     for (_, failure) in &reading.failures {
         let found = "found \"PowerFlex 525\" (vendor 1, device type 0x02, product code 150)";
         assert!(matches!(failure, Failure::WrongDevice(text) if text.starts_with(found)), "{failure:?}");

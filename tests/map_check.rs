@@ -1,26 +1,21 @@
 //! A register map that the meter's numbers contradict is not presented as fact.
-
-// A test fails by panicking, in its helpers as well.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "common/lines.rs"]
-mod lines;
-#[path = "common/reading.rs"]
-mod reading;
-#[path = "common/relay.rs"]
-mod relay;
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, its helpers too")]
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use lines::{Line, Lines};
-use reading::{collector, config, frozen, gather, meter};
-use relay::{Answer, End, Framing, Relay};
 use telegraf_pm500::collector::Collector;
 use telegraf_pm500::collector::state::State;
 use telegraf_pm500::meter::decode::WordOrder;
 use telegraf_pm500::meter::{Profile, Table};
 use telegraf_pm500::simulator::Options;
+
+mod common;
+
+use common::line::Line;
+use common::lines::Lines;
+use common::reading::{collector, config, frozen, gather, meter};
+use common::relay::{Answer, End, Framing, Relay};
 
 const USUAL: [Table; 2] = [Table::Realtime, Table::Alarm];
 

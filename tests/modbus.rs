@@ -1,27 +1,23 @@
 //! Modbus TCP: few requests, what a meter refuses is learned, and a fault costs what it concerns and no more.
-
-// A test fails by panicking, in its helpers as well.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "common/lines.rs"]
-mod lines;
-#[path = "common/reading.rs"]
-mod reading;
-#[path = "common/relay.rs"]
-mod relay;
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, its helpers too")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reading::{HASTY, PATIENT, Reading, assert_harmless, collector, endpoint, frozen, gather, meter, set};
-use relay::{Answer, End, Exchange, Framing, Relay};
 use telegraf_pm500::meter::decode::WordOrder;
 use telegraf_pm500::meter::{Profile, Table, Value};
 use telegraf_pm500::simulator::{Asked, Faults, Options, Record, SimulatedMeter};
 use telegraf_pm500::source::modbus::Settings;
 use telegraf_pm500::source::{Failure, Modbus, Source, Timeouts};
+
+mod common;
+
+use common::reading::{
+    HASTY, PATIENT, Reading, assert_harmless, collector, endpoint, frozen, gather, meter, set,
+};
+use common::relay::{Answer, End, Exchange, Framing, Relay};
 
 /// The default tables: three blocks.
 const USUAL: [Table; 3] = [Table::Realtime, Table::Energy, Table::Alarm];

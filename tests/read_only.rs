@@ -1,20 +1,10 @@
 //! The plant is never disturbed: nothing is ever written, and Modbus never mixes into EtherNet/IP unasked.
-
-// A test fails by panicking, in its helpers as well.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "common/lines.rs"]
-mod lines;
-#[path = "common/reading.rs"]
-mod reading;
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, its helpers too")]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lines::Lines;
-use reading::{assert_harmless, collector, config, frozen, gather, meter, set};
 use telegraf_pm500::collector::events::milliseconds;
 use telegraf_pm500::collector::schedule::Due;
 use telegraf_pm500::collector::state::{Record, State};
@@ -22,6 +12,12 @@ use telegraf_pm500::collector::{Collector, task};
 use telegraf_pm500::config::{Config, Overrides};
 use telegraf_pm500::meter::Table;
 use telegraf_pm500::simulator::{Faults, Options, SimulatedMeter};
+
+mod common;
+
+use common::lines::Lines;
+use common::peer::scratch;
+use common::reading::{assert_harmless, collector, config, frozen, gather, meter, set};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// A multiple of every period used here.
@@ -44,13 +40,6 @@ fn beside_on(meter: &SimulatedMeter, modbus_port: u16) -> String {
 /// What is due at a boundary of energy over Modbus.
 fn at_boundary() -> Due {
     Due { tables: set(&[Table::Realtime]), beside: set(&[Table::Energy]), status: true, ..Due::default() }
-}
-
-/// A path for a state file that no other test uses.
-fn scratch(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("pm500-read-only-{}-{name}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    folder.join("state.json")
 }
 
 #[tokio::test]
@@ -159,20 +148,19 @@ async fn modbus_beside_a_plc_comes_at_the_aligned_time_only_and_never_at_start()
 #[tokio::test]
 async fn modbus_beside_a_plc_comes_at_most_once_in_five_minutes_also_across_a_restart() {
     let meter = meter(frozen()).await;
-    let path = scratch("restart");
+    let path = scratch("modbus-pause").join("state.json");
     let settings = Arc::new(config(&beside(&meter)));
     let mut times = 0;
     for _ in 0..3 {
         let (state, problem) = State::open(&path);
         assert_eq!(problem, None);
-        let mut collector = Collector::new(settings.clone(), state.clone());
+        let mut collector = Collector::new(settings.clone(), state);
         for _ in 0..2 {
             let lines = Lines::of(&collector.gather(at_boundary()).await);
             times += u64::from(lines.has("powermonitor_500_energy"));
             assert_eq!((lines.result(), lines.has("powermonitor_500")), ("success", true));
         }
-        collector.close().await;
-        state.save().unwrap();
+        // Nothing is closed or saved here: a crash is a restart, too.
     }
     assert_eq!((times, meter.record().modbus_clients), (1, 1));
 }

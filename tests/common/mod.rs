@@ -4,9 +4,12 @@
 pub(crate) mod capture;
 pub(crate) mod fake;
 pub(crate) mod line;
+pub(crate) mod lines;
 pub(crate) mod meter;
 pub(crate) mod peer;
 pub(crate) mod points;
 pub(crate) mod process;
 pub(crate) mod program;
+pub(crate) mod reading;
+pub(crate) mod relay;
 pub(crate) mod simulated;

@@ -1,8 +1,5 @@
 //! Reading a simulated meter in a test: one gather of a source, one gather of a collector.
 
-// Each test file uses a part of it.
-#![allow(dead_code)]
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,9 +3,6 @@
 //! Each request goes to the meter, its reply comes back, and the test decides what the client gets of it.
 //! How each connection ended is remembered, so that a test can prove that the client closed it.
 
-// Each test file uses a part of it.
-#![allow(dead_code)]
-
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
