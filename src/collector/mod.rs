@@ -220,10 +220,12 @@ impl Collector {
         self.health.values_dropped += self.readings.dropped;
         self.miss_empty(wanted, &mut failures);
         let held = self.judge(&mut failures, events);
+        for table in held.iter() {
+            self.readings.forget(&self.config.profile, table);
+        }
         self.clock_offset();
 
         let read: TableSet = wanted.iter().filter(|table| self.has_values(*table)).collect();
-        let read = read.difference(held);
         self.write_tables(read, batch);
         self.health.gathered(wanted, &failures, read);
         self.follow_gaps(due, wanted, &failures, events);
@@ -387,13 +389,19 @@ impl Collector {
         }
         let complete = !failures.iter().any(|(table, _)| *table == Table::Realtime);
         if let Ruling::Hold(reason) = self.judge.rule(&self.config.profile, &self.readings, complete) {
-            held.insert(Table::Realtime);
+            // A wrong word order spoils every number that is longer than a word.
+            let alike = TableSet::from_iter([Table::Realtime, Table::Energy, Table::Settings]);
+            held = match self.config.connection {
+                Connection::Modbus => alike.intersection(self.config.tables),
+                _ => TableSet::from_iter([Table::Realtime]),
+            };
             let text = format!(
                 "the numbers contradict the register map: {}; nothing of it is emitted (map_check = \"warn\" \
                  would)",
                 self.hinted(&reason)
             );
-            failures.push((Table::Realtime, Failure::BadData(text)));
+            let tables = held.iter().filter(|table| self.readings.taken(*table).is_some());
+            failures.extend(tables.map(|table| (table, Failure::BadData(text.clone()))));
         }
         if let Some(reason) = self.judge.verdict() {
             let reason = self.hinted(&reason);
@@ -448,7 +456,12 @@ impl Collector {
         events: &mut Vec<Event>,
     ) {
         for table in wanted.iter() {
-            match failures.iter().find(|(failed, _)| *failed == table) {
+            // What the meter never gives leaves no gap in the rest of the table.
+            let given = |failure: &Failure| match failure {
+                Failure::Refused(_) | Failure::WrongSize(_) => self.has_values(table),
+                _ => false,
+            };
+            match failures.iter().find(|(failed, failure)| *failed == table && !given(failure)) {
                 Some((_, failure)) => self.gaps.broke(table, &failure.to_string()),
                 None => {
                     let Some(taken) = self.readings.taken(table) else { continue };

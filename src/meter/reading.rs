@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::profile::Profile;
 use super::table::Table;
 
 /// One decoded value.
@@ -43,6 +44,13 @@ impl Readings {
     /// The value of an element, if it was read and plausible.
     pub fn get(&self, index: usize) -> Option<&Value> {
         self.values.get(index)?.as_ref()
+    }
+
+    /// Forgets the values of a table that must not leave; that it was read is still known.
+    pub fn forget(&mut self, profile: &Profile, table: Table) {
+        for (index, _) in profile.elements_of(table) {
+            self.set(index, None);
+        }
     }
 
     /// Stores an element's value.
