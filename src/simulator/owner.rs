@@ -149,22 +149,16 @@ impl Owner {
 
     /// Waits until the connection is open, however long that takes.
     pub async fn opened(&self) {
-        // The other end lives as long as the task, and a task that has ended never opens.
-        if self.status.clone().wait_for(|status| *status == OwnerStatus::Open).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        self.wait_for(|status| *status == OwnerStatus::Open).await;
     }
 
-    /// Waits until it was refused.
-    pub async fn refused(&self) -> Refusal {
+    /// Waits for a status, however long that takes.
+    pub async fn wait_for(&self, wanted: impl FnMut(&OwnerStatus) -> bool) -> OwnerStatus {
         let mut status = self.status.clone();
-        loop {
-            if let OwnerStatus::Refused(refusal) = &*status.borrow_and_update() {
-                return refusal.clone();
-            }
-            if status.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+        match status.wait_for(wanted).await {
+            Ok(status) => status.clone(),
+            // The task has ended: nothing changes any more.
+            Err(_) => std::future::pending().await,
         }
     }
 
@@ -251,8 +245,10 @@ impl Plc {
             Ok(()) => "the frames stopped".to_owned(),
             Err(error) => error.to_string(),
         };
+        let lost = OwnerStatus::Lost(reason);
+        self.status.send_replace(lost.clone());
         self.close(session, &open).await;
-        OwnerStatus::Lost(reason)
+        lost
     }
 
     async fn request(&self, session: &mut Session) -> Result<ForwardOpen, OwnerStatus> {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::connections::Rules;
 use super::path::Points;
+use super::rules::Rules;
 use crate::enip::forward_open::{Application, ForwardOpen, Kind, SEQUENCE_COUNT_LEN};
 use crate::enip::status::Refusal;
 use crate::simulator::variant::Variant;

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use super::admission::{self, refusal};
 use super::path::Points;
 use super::producer::Producer;
+use super::rules::Rules;
 use crate::enip::forward_open::{Application, ForwardOpen, Kind, Opened, SEQUENCE_COUNT_LEN, Triad};
 use crate::enip::status::Refusal;
-use crate::simulator::Options;
 use crate::simulator::fault::FrameFaults;
 use crate::simulator::record::{IoRecord, OpenConnection};
 use crate::simulator::variant::Variant;
@@ -37,41 +37,6 @@ const FIRST_HEARTBEAT: Duration = Duration::from_secs(10);
 /// First group of the specification's allocation: 32 groups for each of 1024 hosts.
 const FIRST_GROUP: u32 = u32::from_be_bytes([239, 192, 1, 0]);
 const FIRST_ASSEMBLY: u8 = 100;
-
-/// How this meter behaves.
-#[derive(Debug, Clone)]
-pub(in crate::simulator) struct Rules {
-    /// Where it departs from the usual.
-    pub(super) variants: Vec<Variant>,
-    /// Configuration instance that a path must name, if it names one.
-    pub(super) configuration: u16,
-    /// Connections at one time.
-    pub(super) slots: usize,
-    /// Listen-only connections at one time, if they have slots of their own.
-    pub(super) listener_slots: Option<usize>,
-    /// A sample is new after this time.
-    pub(super) sample_period: Duration,
-}
-
-/// Slots of listen-only connections where dead ones keep theirs: few, so that it shows.
-const LINGERING_SLOTS: usize = 3;
-
-impl Rules {
-    pub(in crate::simulator) fn new(options: &Options) -> Rules {
-        let lingering = options.variants.contains(&Variant::Lingering);
-        Rules {
-            variants: options.variants.clone(),
-            configuration: options.configuration,
-            slots: options.connections,
-            listener_slots: options.listeners.or(lingering.then_some(LINGERING_SLOTS)),
-            sample_period: options.sample_period,
-        }
-    }
-
-    pub(super) fn has(&self, variant: Variant) -> bool {
-        self.variants.contains(&variant)
-    }
-}
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,15 +214,13 @@ impl Connections {
         if application == Application::ListenOnly && !multicast_owner && !second_stream {
             return Err(refusal(NO_OWNER));
         }
-        let joins = open.t2o.kind() == Some(Kind::Multicast);
-        let locks = multicast.filter(|_| joins).or_else(|| {
-            let any = multicast.or(unicast);
-            any.filter(|_| unicast.is_some() || !joins).filter(|_| self.rules.has(Variant::UnicastLocksRpi))
-        });
+        let joined = multicast.filter(|_| open.t2o.kind() == Some(Kind::Multicast));
+        let any = || multicast.or(unicast).filter(|_| self.rules.has(Variant::UnicastLocksRpi));
+        let locks = joined.or_else(any);
         if let Some(first) = locks.filter(|first| first.rpi != open.t2o_rpi) {
             return Err(self.other_rpi(open, first.rpi));
         }
-        let Some(first) = multicast.filter(|_| joins) else { return Ok(None) };
+        let Some(first) = joined else { return Ok(None) };
         if first.size != open.t2o.size() {
             Err(refusal(OTHER_SIZE))
         } else if first.variable != open.t2o.is_variable() {
@@ -382,9 +345,11 @@ impl Connections {
             .producers
             .iter()
             .filter(|stream| {
-                let unicast = |p: &&Producer| p.assembly == stream.assembly && p.kind == Kind::PointToPoint;
-                let beside = stream.for_listener.then(|| self.producers.iter().find(unicast)).flatten();
-                !self.has_owner(stream) && !beside.is_some_and(|producer| self.has_owner(producer))
+                let beside = |p: &&Producer| {
+                    stream.for_listener && p.assembly == stream.assembly && p.kind == Kind::PointToPoint
+                };
+                let owner = |producer: &Producer| self.has_owner(producer);
+                !owner(stream) && !self.producers.iter().filter(beside).any(owner)
             })
             .map(|stream| stream.stream)
             .collect();

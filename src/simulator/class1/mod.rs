@@ -20,9 +20,11 @@ mod connections;
 pub(super) mod manager;
 mod path;
 mod producer;
+mod rules;
 pub(super) mod udp;
 
 #[cfg(test)]
 mod tests;
 
-pub(super) use connections::{Connections, Originator, Rules};
+pub(super) use connections::{Connections, Originator};
+pub(super) use rules::Rules;

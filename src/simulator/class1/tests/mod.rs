@@ -1,0 +1,4 @@
+//! Class 1 of the simulated meter: its rules without I/O, and its frames over real sockets.
+
+mod connections;
+mod sockets;
