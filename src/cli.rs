@@ -163,7 +163,8 @@ pub struct SimulateArgs {
     /// TCP port of EtherNet/IP; 0 takes any free port
     #[arg(long, value_name = "PORT", default_value_t = crate::enip::packet::PORT)]
     pub eip_port: u16,
-    /// UDP port of class 1 I/O; 0 takes any free port
+    /// UDP port of class 1 I/O; 0 takes any free port. Each address has one: a collector on this host listens
+    /// from 127.0.0.1, so let the meters begin at 127.0.0.2
     #[arg(long, value_name = "PORT", default_value_t = crate::enip::class1::PORT)]
     pub io_port: u16,
     /// TCP port of Modbus; 0 takes any free port

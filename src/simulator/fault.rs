@@ -9,7 +9,8 @@ use crate::meter::identity::Identity;
 /// The faults in force; the default is a healthy meter.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Faults {
-    /// Connections are accepted and nothing is ever answered, on both protocols.
+    /// Connections are accepted and nothing is ever answered, on both protocols; no frames come, heartbeats
+    /// are not heard.
     pub silent: bool,
     /// Assemblies whose every request is refused, with the CIP general status.
     pub refused_assemblies: BTreeMap<u16, u8>,
