@@ -181,17 +181,22 @@ impl Listen {
         self.reclaim(gather).await;
         let wanted = blocks(&self.profile, gather.tables);
         let mut rest = Vec::new();
+        // A meter that cannot be reached is not tried again in the same gather.
+        let mut unreachable = None;
         for &(table, instance) in &wanted {
             if !self.slots.contains_key(&instance) {
                 rest.push((table, instance));
                 continue;
             }
-            self.tend(instance, gather).await;
+            if unreachable.is_none() {
+                unreachable = self.tend(instance, gather).await.err();
+            }
             match self.newest(instance) {
                 Some(sample) => self.keep(table, instance, &sample, gather),
                 None if self.settings.fallback => rest.push((table, instance)),
                 None => {
                     let failure = self.slots.get(&instance).and_then(|slot| slot.failure.clone());
+                    let failure = unreachable.clone().or(failure);
                     let waiting = || Failure::Stale("no frame has arrived yet".to_owned());
                     gather.fail(table, failure.unwrap_or_else(waiting));
                 }
@@ -203,7 +208,11 @@ impl Listen {
             .map(|(table, _)| *table)
             .filter(|table| !rest.iter().any(|(waiting, _)| waiting == table))
             .collect();
-        self.explicit.gather_blocks(&rest, gather).await;
+        let Some(failure) = unreachable else { return self.explicit.gather_blocks(&rest, gather).await };
+        for (table, _) in rest {
+            gather.fail(table, failure.clone());
+            gather.tried.insert(table);
+        }
     }
 
     /// Closes what an earlier run of the program left open.
@@ -245,34 +254,38 @@ impl Listen {
         gather.traffic.frames_dropped = counts.dropped;
     }
 
-    /// Keeps, loses or looks for the connection to one assembly.
-    async fn tend(&mut self, instance: u16, gather: &mut Gather<'_>) {
+    /// Keeps, loses or looks for the connection to one assembly. An error means that the meter cannot be
+    /// reached at all.
+    async fn tend(&mut self, instance: u16, gather: &mut Gather<'_>) -> Result<(), Failure> {
         let now = Instant::now();
-        let Some(slot) = self.slots.get(&instance) else { return };
+        let Some(slot) = self.slots.get(&instance) else { return Ok(()) };
         if let Some(connection) = &slot.connection {
             if let Some(reason) = ended(connection, self.settings.application, now) {
                 self.lose(instance, reason, gather).await;
             }
-            return;
+            return Ok(());
         }
         let due = !slot.stopped && slot.retry_at.is_none_or(|at| now >= at);
         if !due {
-            return;
+            return Ok(());
         }
         match self.look(instance, gather).await {
             Ok(origin) => self.welcome(instance, origin, gather).await,
-            Err(Miss::Unreachable(failure)) => {
-                if let Some(slot) = self.slots.get_mut(&instance) {
-                    slot.failure = Some(failure);
-                }
-            }
+            Err(Miss::Unreachable(failure)) => return Err(failure),
             Err(Miss::Refused(reason, step)) => self.postpone(instance, reason, step, gather),
         }
+        Ok(())
     }
 
     /// Tries to open a connection, with every packet interval that makes sense.
     async fn look(&mut self, instance: u16, gather: &mut Gather<'_>) -> Result<Origin, Miss> {
-        let size = self.explicit.size(instance, gather).await?;
+        let size = match self.explicit.size(instance, gather).await {
+            // The meter is there; it is this assembly that is not what the profile says.
+            Err(explicit::Miss::Failure(Failure::WrongSize(wrong))) => {
+                return Err(Miss::Refused(wrong, NextStep::Stop));
+            }
+            size => size?,
+        };
         let described = self.profile.assembly(instance).map(|assembly| assembly.min_size());
         let size = size.or(described).unwrap_or_default();
         let addresses = self.explicit.addresses(gather).await?;
