@@ -270,23 +270,24 @@ impl Explicit {
         }
     }
 
-    /// Closes a class 1 connection, as far as the meter can be reached: the outcome changes nothing for us.
-    pub(super) async fn close_connection(&mut self, close: &ForwardClose) {
-        for _ in 0..2 {
-            if self.session.is_none() {
-                let Endpoint { host, port } = &self.endpoint;
-                let within = self.timeouts.connect;
-                let Ok(stream) = net::connect(host, *port, Protocol::EtherNetIp, within).await else {
-                    return;
-                };
-                self.session = Session::register(stream, self.timeouts.request).await.ok();
-            }
-            let Some(mut session) = self.session.take() else { return };
-            if session.close_connection(close, self.timeouts.request).await.is_ok() {
-                self.session = Some(session);
-                return;
-            }
+    /// Closes a class 1 connection, on a new session if the old one is found closed. What the meter says to
+    /// it changes nothing for us.
+    ///
+    /// # Errors
+    /// The meter cannot be reached.
+    pub(super) async fn close_connection(&mut self, close: &ForwardClose) -> Result<(), Failure> {
+        if let Some(mut session) = self.session.take()
+            && session.close_connection(close, self.timeouts.request).await.is_ok()
+        {
+            self.session = Some(session);
+            return Ok(());
         }
+        let Endpoint { host, port } = &self.endpoint;
+        let stream = net::connect(host, *port, Protocol::EtherNetIp, self.timeouts.connect).await?;
+        let mut session = Session::register(stream, self.timeouts.request).await?;
+        session.close_connection(close, self.timeouts.request).await?.ok();
+        self.session = Some(session);
+        Ok(())
     }
 
     async fn read(&mut self, read: Read, gather: &mut Gather<'_>) -> Result<Result<Vec<u8>, Refusal>, Miss> {

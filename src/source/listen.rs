@@ -170,7 +170,8 @@ impl Listen {
     pub async fn close(&mut self) {
         for slot in self.slots.values_mut() {
             if let Some(connection) = slot.connection.take() {
-                self.explicit.close_connection(&connection.close).await;
+                // One that cannot be reached forgets us by itself, for our heartbeats have ended.
+                let _ = self.explicit.close_connection(&connection.close).await;
             }
         }
         self.explicit.close().await;
@@ -188,9 +189,7 @@ impl Listen {
                 rest.push((table, instance));
                 continue;
             }
-            if unreachable.is_none() {
-                unreachable = self.tend(instance, gather).await.err();
-            }
+            self.tend(instance, gather, &mut unreachable).await;
             match self.newest(instance) {
                 Some(sample) => self.keep(table, instance, &sample, gather),
                 None if self.settings.fallback => rest.push((table, instance)),
@@ -221,7 +220,7 @@ impl Listen {
             return;
         }
         for (_, close) in std::mem::take(&mut self.leftovers) {
-            self.explicit.close_connection(&close).await;
+            let _ = self.explicit.close_connection(&close).await;
         }
     }
 
@@ -254,27 +253,26 @@ impl Listen {
         gather.traffic.frames_dropped = counts.dropped;
     }
 
-    /// Keeps, loses or looks for the connection to one assembly. An error means that the meter cannot be
-    /// reached at all.
-    async fn tend(&mut self, instance: u16, gather: &mut Gather<'_>) -> Result<(), Failure> {
+    /// Keeps, loses or looks for the connection to one assembly. `unreachable` is why the meter cannot be
+    /// reached at all, once that is known.
+    async fn tend(&mut self, instance: u16, gather: &mut Gather<'_>, unreachable: &mut Option<Failure>) {
         let now = Instant::now();
-        let Some(slot) = self.slots.get(&instance) else { return Ok(()) };
+        let Some(slot) = self.slots.get(&instance) else { return };
         if let Some(connection) = &slot.connection {
             if let Some(reason) = ended(connection, self.settings.application, now) {
-                self.lose(instance, reason, gather).await;
+                self.lose(instance, reason, gather, unreachable).await;
             }
-            return Ok(());
+            return;
         }
         let due = !slot.stopped && slot.retry_at.is_none_or(|at| now >= at);
-        if !due {
-            return Ok(());
+        if !due || unreachable.is_some() {
+            return;
         }
         match self.look(instance, gather).await {
-            Ok(origin) => self.welcome(instance, origin, gather).await,
-            Err(Miss::Unreachable(failure)) => return Err(failure),
+            Ok(origin) => self.welcome(instance, origin, gather, unreachable).await,
+            Err(Miss::Unreachable(failure)) => *unreachable = Some(failure),
             Err(Miss::Refused(reason, step)) => self.postpone(instance, reason, step, gather),
         }
-        Ok(())
     }
 
     /// Tries to open a connection, with every packet interval that makes sense.
@@ -396,14 +394,20 @@ impl Listen {
                 Ok(())
             }
             Err(error) => {
-                self.explicit.close_connection(&close).await;
+                let _ = self.explicit.close_connection(&close).await;
                 Err(local(error))
             }
         }
     }
 
     /// A connection was opened: waits for its first frame, so that a single gather has something to show.
-    async fn welcome(&mut self, instance: u16, origin: Origin, gather: &mut Gather<'_>) {
+    async fn welcome(
+        &mut self,
+        instance: u16,
+        origin: Origin,
+        gather: &mut Gather<'_>,
+        unreachable: &mut Option<Failure>,
+    ) {
         let Some(slot) = self.slots.get_mut(&instance) else { return };
         let Some(connection) = &slot.connection else { return };
         (slot.wait, slot.retry_at, slot.failure) = (None, None, None);
@@ -412,7 +416,7 @@ impl Listen {
         let (rpi, stream) = (connection.rpi, connection.attached.stream.clone());
         let _ = timeout(self.request_timeout, stream.first()).await;
         if let Some(reason) = ended_at_once(&stream, self.settings.application) {
-            self.lose(instance, reason, gather).await;
+            self.lose(instance, reason, gather, unreachable).await;
             return;
         }
         let origin = origin.words();
@@ -421,7 +425,13 @@ impl Listen {
     }
 
     /// Gives a connection up and says why.
-    async fn lose(&mut self, instance: u16, reason: String, gather: &mut Gather<'_>) {
+    async fn lose(
+        &mut self,
+        instance: u16,
+        reason: String,
+        gather: &mut Gather<'_>,
+        unreachable: &mut Option<Failure>,
+    ) {
         let Some(slot) = self.slots.get_mut(&instance) else { return };
         let Some(connection) = slot.connection.take() else { return };
         self.past += connection.attached.stream.counts();
@@ -429,7 +439,9 @@ impl Listen {
         slot.wait = Some(SHORTEST_WAIT);
         slot.retry_at = Some(Instant::now() + SHORTEST_WAIT);
         // The meter has usually closed it by itself, and says that it knows no such connection.
-        self.explicit.close_connection(&connection.close).await;
+        if unreachable.is_none() {
+            *unreachable = self.explicit.close_connection(&connection.close).await.err();
+        }
         gather.notices.push(Notice::Lost { assembly: instance, reason });
     }
 
