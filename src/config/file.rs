@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::address::Address;
-use super::listening::Emit;
+use super::listening::{Emit, Listened};
 use super::meter::{Connection, IdentityPolicy, MapCheckPolicy};
 use super::value::{Number, Parsed, Rpi, Zone, unknown};
 use crate::meter::decode::WordOrder;
@@ -48,7 +48,7 @@ pub(super) struct Options {
     pub(super) raw_energy: Option<bool>,
     pub(super) fieldinclude: Option<Vec<Parsed<glob::Pattern>>>,
     pub(super) fieldexclude: Option<Vec<Parsed<glob::Pattern>>>,
-    pub(super) listen_tables: Option<Vec<Parsed<Table>>>,
+    pub(super) listen_tables: Option<Vec<Parsed<Listened>>>,
     pub(super) rpi: Option<Parsed<Rpi>>,
     pub(super) heartbeat_interval: Option<Parsed<Duration>>,
     pub(super) config_instance: Option<Number<0, 255>>,

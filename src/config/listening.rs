@@ -33,6 +33,24 @@ impl Emit {
     }
 }
 
+/// A table that `listen_tables` may name: any with an assembly, also `info` and `raw`, which `tables` does not
+/// name because they are read at connect and by an option of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Listened(pub(super) Table);
+
+impl Listened {
+    /// Every such table.
+    pub(super) const CHOICES: [Listened; 7] = [
+        Listened(Table::Realtime),
+        Listened(Table::Max),
+        Listened(Table::Demand),
+        Listened(Table::Energy),
+        Listened(Table::Alarm),
+        Listened(Table::Info),
+        Listened(Table::Raw),
+    ];
+}
+
 /// Settings of class 1 listening.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listening {
@@ -100,9 +118,12 @@ pub(super) fn resolve(
         ));
     }
     let tables = match &options.listen_tables {
-        Some(tables) => tables.iter().map(|table| table.0).collect(),
+        Some(tables) => tables.iter().map(|table| table.0.0).collect(),
         None => TableSet::from_iter([Table::Realtime]),
     };
+    if tables.contains(Table::Raw) && !options.raw_energy.unwrap_or(false) {
+        return Err("listen_tables names raw, which is read only with raw_energy = true".to_owned());
+    }
     let listening = Listening {
         rpi,
         heartbeat,

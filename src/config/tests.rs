@@ -156,6 +156,19 @@ fn slow_tables_are_read_slowly_unless_told_otherwise() {
 }
 
 #[test]
+fn every_assembly_can_be_listened_to_and_what_has_none_is_refused() {
+    let listen = "connection = \"auto\"\nevidence = \"guessed\"\nraw_energy = true\n";
+    let all = "listen_tables = [\"realtime\", \"max\", \"demand\", \"alarm\", \"info\", \"raw\"]";
+    let config = meter(&format!("{listen}{all}")).expect("nine connections");
+    let mut assemblies = config.listening.expect("it listens").assemblies(&config.profile);
+    assemblies.sort_unstable();
+    assert_eq!(assemblies, Vec::from_iter(100..=108));
+    refused("connection = \"auto\"\nlisten_tables = [\"raw\"]", "only with raw_energy = true");
+    refused("connection = \"auto\"\nlisten_tables = [\"settings\"]", "over Modbus only");
+    refused("connection = \"auto\"\nlisten_tables = [\"alarms\"]", "did you mean \"alarm\"?");
+}
+
+#[test]
 fn what_would_disturb_the_plant_is_refused_with_the_reason() {
     refused(
         "interval = \"100ms\"",

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::address::Address;
-use super::listening::Emit;
+use super::listening::{Emit, Listened};
 use super::meter::{Connection, IdentityPolicy, MapCheckPolicy};
 use super::{duration, env};
 use crate::meter::decode::WordOrder;
@@ -136,6 +136,19 @@ impl FromText for Table {
             "info" => Err("the table info is always read and need not be named".to_owned()),
             "raw" => Err("assembly 107 is stored undecoded by raw_energy = true, not by a table".to_owned()),
             _ => choose("table", text, &Table::REQUESTABLE, |choice| choice.name()),
+        }
+    }
+}
+
+impl FromText for Listened {
+    const EXPECTED: &'static str = "a table's name in quotes";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "settings" => {
+                Err("the table settings comes over Modbus only and cannot be listened to".to_owned())
+            }
+            _ => choose("table", text, &Listened::CHOICES, |choice| choice.0.name()),
         }
     }
 }
