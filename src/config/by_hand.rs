@@ -4,9 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::address::Address;
+use super::choice::{Connection, Emit};
 use super::file::{Block, Placed};
-use super::listening::Emit;
-use super::meter::Connection;
 use super::value::{FromText, Number, Parsed, Rpi};
 use super::{Config, Overrides, build};
 use crate::meter::{Table, TableSet};

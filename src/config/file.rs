@@ -10,8 +10,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::address::Address;
-use super::listening::{Emit, Listened};
-use super::meter::{Connection, IdentityPolicy, MapCheckPolicy};
+use super::choice::{Connection, Emit, IdentityPolicy, Listened, MapCheckPolicy};
+
 use super::value::{Number, Parsed, Rpi, Zone, unknown};
 use crate::meter::decode::WordOrder;
 use crate::meter::{Evidence, Table};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::choice::{Connection, Emit};
 use super::duration::show;
 use super::file::Options;
-use super::meter::Connection;
 use crate::meter::{Profile, Table, TableSet};
 
 /// Class 1 connections that the maker tested on one meter, the PLC's own included (1420-UM001D p78).
@@ -13,43 +13,6 @@ const MOST_CONNECTIONS: usize = 9;
 const SHORTEST_RPI: Duration = Duration::from_millis(100);
 /// A listener's heartbeat: shorter disturbs, longer keeps a dead listener's slot for minutes.
 const HEARTBEAT: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(10);
-
-/// Which frames become lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Emit {
-    /// The newest one at each gather.
-    Newest,
-    /// Every new sample, each with its own arrival time.
-    EveryFrame,
-}
-
-impl Emit {
-    /// The word used in configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Emit::Newest => "newest",
-            Emit::EveryFrame => "every_frame",
-        }
-    }
-}
-
-/// A table that `listen_tables` may name: any with an assembly, also `info` and `raw`, which `tables` does not
-/// name because they are read at connect and by an option of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Listened(pub(super) Table);
-
-impl Listened {
-    /// Every such table.
-    pub(super) const CHOICES: [Listened; 7] = [
-        Listened(Table::Realtime),
-        Listened(Table::Max),
-        Listened(Table::Demand),
-        Listened(Table::Energy),
-        Listened(Table::Alarm),
-        Listened(Table::Info),
-        Listened(Table::Raw),
-    ];
-}
 
 /// Settings of class 1 listening.
 #[derive(Debug, Clone, PartialEq, Eq)]

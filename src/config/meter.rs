@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::Address;
+use super::choice::{Connection, ETHERNET_IP_PORT, IdentityPolicy, MODBUS_PORT, MapCheckPolicy};
 use super::duration::show;
 use super::file::Options;
 use super::limits::{self, Timeouts};
@@ -16,103 +17,8 @@ use super::value::Parsed;
 use crate::meter::decode::WordOrder;
 use crate::meter::{Evidence, Profile, Table, TableSet};
 
-/// TCP port of EtherNet/IP.
-pub const ETHERNET_IP_PORT: u16 = 44818;
-/// TCP port of Modbus.
-pub const MODBUS_PORT: u16 = 502;
 /// [`MeterConfig::profile_name`] of the profile compiled into the program.
 pub const BUILT_IN_PROFILE: &str = "built-in";
-
-/// How a meter is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Connection {
-    /// EtherNet/IP, one unconnected request per assembly; takes no connection from the PLC.
-    Explicit,
-    /// EtherNet/IP class 1 beside an owner where that is possible, explicit where it is not.
-    Auto,
-    /// EtherNet/IP class 1 beside an owner, and nothing where there is none.
-    ListenOnly,
-    /// EtherNet/IP class 1 with a connection of our own, which fixes its packet interval for everybody.
-    InputOnly,
-    /// Modbus TCP.
-    Modbus,
-}
-
-impl Connection {
-    /// Every way, the safest first.
-    pub const ALL: [Connection; 5] = [
-        Connection::Explicit,
-        Connection::Auto,
-        Connection::ListenOnly,
-        Connection::InputOnly,
-        Connection::Modbus,
-    ];
-
-    /// Whether class 1 is used.
-    pub fn listens(self) -> bool {
-        matches!(self, Connection::Auto | Connection::ListenOnly | Connection::InputOnly)
-    }
-
-    /// The word used in configuration and status.
-    pub fn name(self) -> &'static str {
-        match self {
-            Connection::Explicit => "explicit",
-            Connection::Auto => "auto",
-            Connection::ListenOnly => "listen_only",
-            Connection::InputOnly => "input_only",
-            Connection::Modbus => "modbus",
-        }
-    }
-
-    /// The protocol's usual TCP port.
-    pub fn default_port(self) -> u16 {
-        match self {
-            Connection::Modbus => MODBUS_PORT,
-            _ => ETHERNET_IP_PORT,
-        }
-    }
-}
-
-/// What to do with a device that is not the one the profile was made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IdentityPolicy {
-    /// Refuse it.
-    Require,
-    /// Say so and read it.
-    Warn,
-}
-
-impl IdentityPolicy {
-    /// The word used in configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            IdentityPolicy::Require => "require",
-            IdentityPolicy::Warn => "warn",
-        }
-    }
-}
-
-/// What to do with a map that the meter's numbers contradict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MapCheckPolicy {
-    /// Emit nothing that depends on it.
-    Refuse,
-    /// Say so and emit it.
-    Warn,
-    /// Do not check.
-    Off,
-}
-
-impl MapCheckPolicy {
-    /// The word used in configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            MapCheckPolicy::Refuse => "refuse",
-            MapCheckPolicy::Warn => "warn",
-            MapCheckPolicy::Off => "off",
-        }
-    }
-}
 
 /// How Modbus TCP is spoken to a meter.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! ```text
 //! file       text → options per block and meter, with their lines (shape)
 //! value      one value: variables expanded, parsed, refused with its line
-//!   env, duration, address
+//!   env, duration, address, choice
 //! meter      options and defaults → one meter's settings (sense)
 //!   limits     what a meter can bear, and why
 //!   listening  class 1: what is listened to, and how
@@ -22,6 +22,7 @@ use std::time::Duration;
 
 mod address;
 mod by_hand;
+mod choice;
 mod duration;
 mod env;
 mod file;
@@ -38,13 +39,11 @@ mod tests;
 
 pub use address::Address;
 pub use by_hand::ByHand;
+pub use choice::{Connection, ETHERNET_IP_PORT, Emit, IdentityPolicy, MODBUS_PORT, MapCheckPolicy};
 pub use duration::{parse as parse_duration, show as show_duration};
 pub use limits::{MIN_INTERVAL, MIN_MODBUS_TABLES_INTERVAL};
-pub use listening::{Emit, Listening};
-pub use meter::{
-    BUILT_IN_PROFILE, Connection, ETHERNET_IP_PORT, IdentityPolicy, MODBUS_PORT, MapCheckPolicy, MeterConfig,
-    ModbusSettings,
-};
+pub use listening::Listening;
+pub use meter::{BUILT_IN_PROFILE, MeterConfig, ModbusSettings};
 
 use file::{Block, Placed};
 use meter::{Resolved, Surroundings};

@@ -4,7 +4,7 @@
 //! weaker than accepted, or `fieldinclude` and `fieldexclude` leave it out. A table that was asked for by
 //! name and has no field left is an error; a table of the default list is quietly not read.
 
-use super::meter::Connection;
+use super::choice::Connection;
 use super::value::unknown;
 use crate::meter::{Element, Evidence, Profile, Table, TableSet, Use};
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::address::Address;
-use super::listening::{Emit, Listened};
-use super::meter::{Connection, IdentityPolicy, MapCheckPolicy};
+use super::choice::{Connection, Emit, IdentityPolicy, Listened, MapCheckPolicy};
+
 use super::{duration, env};
 use crate::meter::decode::WordOrder;
 use crate::meter::{Evidence, Table};
