@@ -121,6 +121,11 @@ impl Program {
         kill_process(Pid::from_raw(id).expect("an id is not zero"), signal).expect("the program runs");
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Closes stdin, as Telegraf does at its end.
     pub(crate) fn close_stdin(&mut self) {
         self.stdin = None;

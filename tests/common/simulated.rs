@@ -24,15 +24,30 @@ impl Simulated {
     /// Starts meters on free ports of addresses that no other test is likely to use: a meter that is stopped
     /// finds its ports free when it returns.
     pub(crate) fn with(options: Options) -> Simulated {
+        let bind = [127, rand::random_range(1..=254), rand::random_range(1..=254), 1].into();
+        Simulated::at(Options { bind, ..options })
+    }
+
+    /// Starts meters at the addresses that the options name.
+    pub(crate) fn at(options: Options) -> Simulated {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(1).enable_all().build().expect("the host gives a thread");
-        let bind = [127, rand::random_range(1..=254), rand::random_range(1..=254), 1].into();
-        let simulator = runtime.block_on(Simulator::start(Options { bind, ..options }));
+        let simulator = runtime.block_on(Simulator::start(options));
         Simulated { simulator: simulator.expect("loopback has free ports"), runtime }
     }
 
     pub(crate) fn meter(&self, index: usize) -> &SimulatedMeter {
         &self.simulator.meters[index]
+    }
+
+    /// Every meter.
+    pub(crate) fn meters(&self) -> &[SimulatedMeter] {
+        &self.simulator.meters
+    }
+
+    /// Runs something beside the meters, such as their PLCs.
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
     }
 
     /// Where a meter answers EtherNet/IP.

@@ -1,0 +1,44 @@
+//! What a running program takes, as the kernel tells it.
+
+use std::path::Path;
+
+/// CPU time, memory and descriptors at one moment.
+#[derive(Debug)]
+pub(crate) struct Usage {
+    /// Seconds since its start, user and system.
+    pub(crate) cpu: f64,
+    pub(crate) rss_kib: u64,
+    pub(crate) descriptors: usize,
+}
+
+impl Usage {
+    /// Of the process with this id.
+    #[track_caller]
+    pub(crate) fn of(process: u32) -> Usage {
+        let path = Path::new("/proc").join(process.to_string());
+        let read = |file: &str| std::fs::read_to_string(path.join(file)).expect("the program runs");
+        // utime and stime are the 14th and 15th; the 2nd, a name in parentheses, may contain anything.
+        let stat = read("stat");
+        let (_, stat) = stat.rsplit_once(") ").expect("the name is in parentheses");
+        let ticks = stat.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number"));
+        Usage {
+            cpu: ticks.sum::<u64>() as f64 / rustix::param::clock_ticks_per_second() as f64,
+            rss_kib: kib(&read("status"), "VmRSS:"),
+            descriptors: std::fs::read_dir(path.join("fd")).expect("the program runs").count(),
+        }
+    }
+}
+
+/// The machine and the build in a few words, for results that are kept.
+pub(crate) fn machine() -> String {
+    let cores = std::thread::available_parallelism().expect("the kernel tells it");
+    let memory = kib(&std::fs::read_to_string("/proc/meminfo").expect("this is Linux"), "MemTotal:");
+    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+    format!("{cores} cores, {:.0} GiB; {build} build", memory as f64 / f64::from(1 << 20))
+}
+
+/// A line of /proc that is a number of KiB.
+fn kib(text: &str, name: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel tells it");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
