@@ -22,7 +22,7 @@ use crate::enip::forward_open::Application;
 use crate::enip::hub::Hub;
 use crate::enip::stream::Sample;
 use crate::meter::decode::WordOrder;
-use crate::meter::element::WireType;
+use crate::meter::element::{Place, WireType};
 use crate::meter::{Evidence, Readings, Table, TableSet, Value, decode};
 use crate::metric::Batch;
 use crate::source::{Failure, Gather, Modbus, Source};
@@ -76,6 +76,8 @@ pub struct Collector {
     readings: Readings,
     /// Every new sample of listened assemblies since the last gather, when the configuration wants them.
     samples: Vec<(Table, u16, Sample)>,
+    /// The assemblies that these samples are of.
+    sampled: Vec<u16>,
     backoff: Backoff,
     judge: Judge,
     about: About,
@@ -129,6 +131,7 @@ impl Collector {
             record: known.unwrap_or_default(),
             readings: Readings::new(profile.elements.len()),
             samples: Vec::new(),
+            sampled: Vec::new(),
             backoff: Backoff::default(),
             judge: Judge::new(config.map_check),
             about: About::default(),
@@ -237,24 +240,33 @@ impl Collector {
         self.failures = failures;
     }
 
-    /// Appends the lines of these tables: one for each new sample where those are wanted, else one.
+    /// Appends the lines of these tables: one for each new sample where those are wanted, and one for the rest.
     fn write_tables(&mut self, tables: TableSet, batch: &mut Batch) {
         let (config, samples) = (self.config.clone(), std::mem::take(&mut self.samples));
         let mut write = |table, readings: &Readings| {
             batch.table(&config.profile, table, readings, &config.selected, &config.tags, config.precision);
         };
+        // A value that has its lines already, or waits for a new sample.
+        let has_own = |instance| self.sampled.contains(&instance);
         for table in tables.iter() {
-            let mut own = samples.iter().filter(|(of, ..)| *of == table).peekable();
-            if own.peek().is_none() {
+            let elements = || config.profile.elements_of(table);
+            let sampled = |place: Option<Place>| place.is_some_and(|place| has_own(place.instance));
+            if !elements().any(|(_, element)| sampled(element.place)) {
                 write(table, &self.readings);
+                continue;
             }
-            for (_, instance, sample) in own {
+            for (_, instance, sample) in samples.iter().filter(|(of, ..)| *of == table) {
                 let mut one = Readings::new(config.profile.elements.len());
                 if decode::assembly(&config.profile, *instance, &sample.data, &mut one).is_ok() {
                     one.arrived(table, sample.at);
                     write(table, &one);
                 }
             }
+            let mut rest = self.readings.clone();
+            for (index, _) in elements().filter(|(_, element)| sampled(element.place)) {
+                rest.set(index, None);
+            }
+            write(table, &rest);
         }
     }
 
@@ -274,7 +286,7 @@ impl Collector {
         }
         self.health.response_time = gather.slowest;
         let (mut failures, notices) = (gather.failures, gather.notices);
-        self.samples = gather.samples;
+        (self.samples, self.sampled) = (gather.samples, gather.sampled);
         let prefix = self.faults.prefix();
         for notice in notices {
             if self.notes.len() == MOST_NOTES {

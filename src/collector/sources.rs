@@ -30,6 +30,7 @@ pub(super) fn own(config: &MeterConfig, hub: Hub, originator: u32, leftovers: Ve
         assemblies: listening.assemblies(&profile),
         every_frame: listening.emit == Emit::EveryFrame,
         originator,
+        waits: listen::Waits::default(),
     };
     let listen = Listen::new(explicit, profile, settings, config.timeout, hub, leftovers);
     Source::Listen(Box::new(listen))

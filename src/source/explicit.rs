@@ -286,7 +286,8 @@ impl Explicit {
         let stream = net::connect(host, *port, Protocol::EtherNetIp, self.timeouts.connect).await?;
         let mut session = Session::register(stream, self.timeouts.request).await?;
         session.close_connection(close, self.timeouts.request).await?.ok();
-        self.session = Some(session);
+        // Nobody asked who answers here, so nothing is read over it.
+        session.close().await;
         Ok(())
     }
 

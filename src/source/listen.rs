@@ -27,9 +27,8 @@ use super::{Failure, Gather, Notice};
 
 /// Packet intervals to try when neither the configuration nor the meter names one, in milliseconds.
 const LADDER: [u64; 8] = [10, 20, 50, 100, 200, 250, 500, 1000];
-/// The shortest and the longest pause between two looks for an owner.
-const SHORTEST_WAIT: Duration = Duration::from_secs(60);
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// Suggestions followed in one look for an owner; a meter that has another one every time is not believed.
+const MOST_SUGGESTIONS: usize = 2;
 /// Watchdog = packet interval × this; code 2 in the Forward Open.
 const MULTIPLIER: u32 = 16;
 /// The vendor ID we open with. ODVA assigns IDs from the bottom; nobody holds this one.
@@ -54,6 +53,23 @@ pub struct Settings {
     pub every_frame: bool,
     /// Originator serial number of this installation.
     pub originator: u32,
+    /// Pauses between two looks for an owner.
+    pub waits: Waits,
+}
+
+/// Pauses between two looks for an owner: each twice as long as the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waits {
+    /// The first one, and the one after an owner was lost.
+    pub shortest: Duration,
+    /// None is longer; also the pause for a meter that has no connection left.
+    pub longest: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Waits { shortest: Duration::from_secs(60), longest: Duration::from_secs(600) }
+    }
 }
 
 /// A connection that was open when the program last ran; it may still hold a slot on the meter.
@@ -84,10 +100,40 @@ struct Slot {
     stopped: bool,
     /// The packet interval that was accepted last.
     rpi: Option<Duration>,
-    variation: Option<NextStep>,
+    variations: Variations,
     /// Why nothing is heard.
     failure: Option<Failure>,
     heard_before: bool,
+}
+
+/// How a request departs from the usual one, to be like the owner's.
+#[derive(Debug, Clone, Copy, Default)]
+struct Variations {
+    variable: bool,
+    high_priority: bool,
+    on_change: bool,
+}
+
+impl Variations {
+    /// The departure that a refusal asks for, or none.
+    fn of(&mut self, step: NextStep) -> Option<&mut bool> {
+        match step {
+            NextStep::Variable => Some(&mut self.variable),
+            NextStep::HighPriority => Some(&mut self.high_priority),
+            NextStep::ChangeOfState => Some(&mut self.on_change),
+            _ => None,
+        }
+    }
+
+    fn apply(self, mut open: ForwardOpen) -> ForwardOpen {
+        if self.variable {
+            open.t2o = open.t2o.variable();
+        }
+        if self.high_priority {
+            open.t2o = open.t2o.high_priority();
+        }
+        if self.on_change { open.on_change() } else { open }
+    }
 }
 
 #[derive(Debug)]
@@ -95,6 +141,9 @@ struct Connection {
     attached: Attached,
     close: ForwardClose,
     rpi: Duration,
+    origin: Origin,
+    /// A frame has arrived; until then nobody knows whether one will.
+    heard: bool,
 }
 
 /// Why a look for an owner found none.
@@ -156,34 +205,33 @@ impl Listen {
 
     /// Whether anything is heard at present, as what, and at which packet interval.
     pub fn heard(&self) -> Option<(Application, Duration)> {
-        let connection = self.slots.values().find_map(|slot| slot.connection.as_ref())?;
+        let mut open = self.slots.values().filter_map(|slot| slot.connection.as_ref());
+        let connection = open.find(|connection| connection.heard)?;
         Some((self.settings.application, connection.rpi))
     }
 
-    /// The connections that are open now, to be closed after a crash.
+    /// The connections that are, or may be, open now, to be closed after a crash.
     pub fn open_connections(&self) -> Vec<Leftover> {
         let open = |(instance, slot): (&u16, &Slot)| Some((*instance, slot.connection.as_ref()?.close));
-        self.slots.iter().filter_map(open).collect()
+        self.slots.iter().filter_map(open).chain(self.leftovers.iter().copied()).collect()
     }
 
     /// Forward Close for every connection, then the session.
     pub async fn close(&mut self) {
-        for slot in self.slots.values_mut() {
-            if let Some(connection) = slot.connection.take() {
-                // One that cannot be reached forgets us by itself, for our heartbeats have ended.
-                let _ = self.explicit.close_connection(&connection.close).await;
-            }
+        for (instance, slot) in &mut self.slots {
+            self.leftovers.extend(slot.connection.take().map(|connection| (*instance, connection.close)));
         }
+        // One that cannot be reached forgets us by itself, for our heartbeats have ended.
+        let _ = self.close_leftovers().await;
         self.explicit.close().await;
     }
 
     /// Takes the newest frames, and reads the rest explicitly where that is allowed.
     pub async fn gather(&mut self, gather: &mut Gather<'_>) {
-        self.reclaim(gather).await;
+        // A meter that cannot be reached is not tried again in the same gather.
+        let mut unreachable = self.reclaim(gather).await.err();
         let wanted = blocks(&self.profile, gather.tables);
         let mut rest = Vec::new();
-        // A meter that cannot be reached is not tried again in the same gather.
-        let mut unreachable = None;
         for &(table, instance) in &wanted {
             if !self.slots.contains_key(&instance) {
                 rest.push((table, instance));
@@ -214,14 +262,32 @@ impl Listen {
         }
     }
 
-    /// Closes what an earlier run of the program left open.
-    async fn reclaim(&mut self, gather: &mut Gather<'_>) {
-        if self.leftovers.is_empty() || self.explicit.addresses(gather).await.is_err() {
-            return;
+    /// Closes what an earlier run of the program, or a gather that did not end, left open.
+    ///
+    /// # Errors
+    /// The meter cannot be reached.
+    async fn reclaim(&mut self, gather: &mut Gather<'_>) -> Result<(), Failure> {
+        if self.leftovers.is_empty() {
+            return Ok(());
         }
-        for (_, close) in std::mem::take(&mut self.leftovers) {
-            let _ = self.explicit.close_connection(&close).await;
+        match self.explicit.addresses(gather).await {
+            Ok(_) => self.close_leftovers().await,
+            Err(explicit::Miss::Failure(failure)) => Err(failure),
+            Err(explicit::Miss::Session(_)) => Ok(()),
         }
+    }
+
+    /// Each is forgotten only when it has been tried, so that a caller who gives up forgets nothing.
+    ///
+    /// # Errors
+    /// The meter cannot be reached.
+    async fn close_leftovers(&mut self) -> Result<(), Failure> {
+        while let Some((_, close)) = self.leftovers.last().copied() {
+            let closed = self.explicit.close_connection(&close).await;
+            self.leftovers.pop();
+            closed?;
+        }
+        Ok(())
     }
 
     fn newest(&self, instance: u16) -> Option<Sample> {
@@ -239,6 +305,7 @@ impl Listen {
             && let Some(connection) = self.slots.get(&instance).and_then(|slot| slot.connection.as_ref())
         {
             let samples = connection.attached.stream.take_samples();
+            gather.sampled.push(instance);
             gather.samples.extend(samples.into_iter().map(|sample| (table, instance, sample)));
         }
     }
@@ -256,64 +323,69 @@ impl Listen {
     /// Keeps, loses or looks for the connection to one assembly. `unreachable` is why the meter cannot be
     /// reached at all, once that is known.
     async fn tend(&mut self, instance: u16, gather: &mut Gather<'_>, unreachable: &mut Option<Failure>) {
-        let now = Instant::now();
         let Some(slot) = self.slots.get(&instance) else { return };
-        if let Some(connection) = &slot.connection {
-            if let Some(reason) = ended(connection, self.settings.application, now) {
-                self.lose(instance, reason, gather, unreachable).await;
-            }
+        if slot.connection.is_some() {
+            self.follow(instance, gather, unreachable).await;
             return;
         }
-        let due = !slot.stopped && slot.retry_at.is_none_or(|at| now >= at);
+        let due = !slot.stopped && slot.retry_at.is_none_or(|at| Instant::now() >= at);
         if !due || unreachable.is_some() {
             return;
         }
         match self.look(instance, gather).await {
-            Ok(origin) => self.welcome(instance, origin, gather, unreachable).await,
-            Err(Miss::Unreachable(failure)) => *unreachable = Some(failure),
+            Ok(()) => self.welcome(instance, gather, unreachable).await,
+            Err(Miss::Unreachable(failure)) => {
+                if let Some(slot) = self.slots.get_mut(&instance) {
+                    slot.failure = Some(failure);
+                }
+            }
             Err(Miss::Refused(reason, step)) => self.postpone(instance, reason, step, gather),
         }
     }
 
     /// Tries to open a connection, with every packet interval that makes sense.
-    async fn look(&mut self, instance: u16, gather: &mut Gather<'_>) -> Result<Origin, Miss> {
-        let size = match self.explicit.size(instance, gather).await {
-            // The meter is there; it is this assembly that is not what the profile says.
-            Err(explicit::Miss::Failure(Failure::WrongSize(wrong))) => {
-                return Err(Miss::Refused(wrong, NextStep::Stop));
-            }
-            size => size?,
-        };
+    async fn look(&mut self, instance: u16, gather: &mut Gather<'_>) -> Result<(), Miss> {
+        let size = self.explicit.size(instance, gather).await?;
         let described = self.profile.assembly(instance).map(|assembly| assembly.min_size());
         let size = size.or(described).unwrap_or_default();
         let addresses = self.explicit.addresses(gather).await?;
         let sender = self.hub.prepare(addresses.0).map_err(local)?;
         let mut ladder = self.ladder(instance);
         let mut tried: Vec<Duration> = Vec::new();
+        let mut varied = Variations::default();
+        let mut suggestions = 0;
         let mut refused = String::new();
         while let Some((rpi, origin)) = ladder.pop_front() {
             let open = self.open(instance, size, rpi);
             tried.push(rpi);
-            let (sentence, step) = match self.explicit.open_connection(&open, gather).await? {
+            // An open without an answer may have succeeded: it is closed before anything else is tried.
+            self.leftovers.push((instance, closing(&open)));
+            let answer = self.explicit.open_connection(&open, gather).await?;
+            self.leftovers.pop();
+            let (sentence, step) = match answer {
                 Ok(accepted) => {
-                    self.attach(instance, sender, addresses, &open, &accepted).await?;
-                    return Ok(origin);
+                    return self.attach(instance, sender, addresses, (&open, origin), &accepted).await;
                 }
                 Err(refusal) => explain(&refusal),
             };
             match step {
                 NextStep::OtherRpi(suggested) if self.settings.application == Application::ListenOnly => {
                     ladder.extend(LADDER.map(|ms| (Duration::from_millis(ms), Origin::Ladder)));
-                    if let Some(rpi) = suggested {
+                    if let Some(rpi) = suggested
+                        && suggestions < MOST_SUGGESTIONS
+                    {
+                        suggestions += 1;
                         ladder.push_front((rpi, Origin::Suggested));
                     }
                     ladder.retain(|(rpi, _)| !tried.contains(rpi));
                     refused = sentence;
                 }
                 NextStep::Variable | NextStep::HighPriority | NextStep::ChangeOfState => {
-                    if !self.vary(instance, step) {
+                    let tried = varied.of(step).is_none_or(|tried| std::mem::replace(tried, true));
+                    if tried {
                         return Err(Miss::Refused(sentence, NextStep::Stop));
                     }
+                    self.vary(instance, step);
                     ladder.push_front((rpi, origin));
                 }
                 step => return Err(Miss::Refused(sentence, step)),
@@ -336,10 +408,12 @@ impl Listen {
         VecDeque::from([first])
     }
 
-    /// Takes a variation up; `false` when it has been tried already.
-    fn vary(&mut self, instance: u16, step: NextStep) -> bool {
-        let Some(slot) = self.slots.get_mut(&instance) else { return false };
-        slot.variation.replace(step) != Some(step)
+    /// Takes a variation up, or back if the owner before this one needed it.
+    fn vary(&mut self, instance: u16, step: NextStep) {
+        let slot = self.slots.get_mut(&instance);
+        if let Some(variation) = slot.and_then(|slot| slot.variations.of(step)) {
+            *variation = !*variation;
+        }
     }
 
     fn open(&self, instance: u16, size: u16, rpi: Duration) -> ForwardOpen {
@@ -353,12 +427,8 @@ impl Listen {
             (self.settings.heartbeat, rpi),
             size,
         );
-        match self.slots.get(&instance).and_then(|slot| slot.variation) {
-            Some(NextStep::Variable) => ForwardOpen { t2o: open.t2o.variable(), ..open },
-            Some(NextStep::HighPriority) => ForwardOpen { t2o: open.t2o.high_priority(), ..open },
-            Some(NextStep::ChangeOfState) => open.on_change(),
-            _ => open,
-        }
+        let variations = self.slots.get(&instance).map(|slot| slot.variations).unwrap_or_default();
+        variations.apply(open)
     }
 
     /// Starts to receive and to send heartbeats; if that fails, the connection is closed again.
@@ -367,10 +437,10 @@ impl Listen {
         instance: u16,
         sender: Sender,
         (ours, meter): (SocketAddr, SocketAddr),
-        open: &ForwardOpen,
+        (open, origin): (&ForwardOpen, Origin),
         accepted: &Accepted,
     ) -> Result<(), Miss> {
-        let (opened, close) = (&accepted.opened, ForwardClose { triad: open.triad, path: open.path });
+        let (opened, close) = (&accepted.opened, closing(open));
         let attached = match meter.ip() {
             IpAddr::V4(meter) => {
                 let size = usize::from(open.t2o.size() - SEQUENCE_COUNT_LEN);
@@ -387,44 +457,54 @@ impl Listen {
         };
         match attached {
             Ok(attached) => {
-                let connection = Connection { attached, close, rpi: opened.t2o_api };
+                let rpi = opened.t2o_api;
+                let connection = Connection { attached, close, rpi, origin, heard: false };
                 if let Some(slot) = self.slots.get_mut(&instance) {
+                    slot.rpi = Some(rpi);
                     slot.connection = Some(connection);
                 }
                 Ok(())
             }
             Err(error) => {
-                let _ = self.explicit.close_connection(&close).await;
+                self.leftovers.push((instance, close));
+                self.close_leftovers().await.map_err(Miss::Unreachable)?;
                 Err(local(error))
             }
         }
     }
 
     /// A connection was opened: waits for its first frame, so that a single gather has something to show.
-    async fn welcome(
-        &mut self,
-        instance: u16,
-        origin: Origin,
-        gather: &mut Gather<'_>,
-        unreachable: &mut Option<Failure>,
-    ) {
-        let Some(slot) = self.slots.get_mut(&instance) else { return };
-        let Some(connection) = &slot.connection else { return };
-        (slot.wait, slot.retry_at, slot.failure) = (None, None, None);
-        slot.rpi = Some(connection.rpi);
-        let again = std::mem::replace(&mut slot.heard_before, true);
-        let (rpi, stream) = (connection.rpi, connection.attached.stream.clone());
+    async fn welcome(&mut self, instance: u16, gather: &mut Gather<'_>, unreachable: &mut Option<Failure>) {
+        let connection = self.slots.get(&instance).and_then(|slot| slot.connection.as_ref());
+        let Some(stream) = connection.map(|connection| connection.attached.stream.clone()) else { return };
         let _ = timeout(self.request_timeout, stream.first()).await;
-        if let Some(reason) = ended_at_once(&stream, self.settings.application) {
-            self.lose(instance, reason, gather, unreachable).await;
-            return;
-        }
-        let origin = origin.words();
-        let application = self.settings.application;
-        gather.notices.push(Notice::Heard { assembly: instance, application, rpi, origin, again });
+        self.follow(instance, gather, unreachable).await;
     }
 
-    /// Gives a connection up and says why.
+    /// Says that a connection brings frames when it does, and gives it up when it does not.
+    async fn follow(&mut self, instance: u16, gather: &mut Gather<'_>, unreachable: &mut Option<Failure>) {
+        let application = self.settings.application;
+        let Some(slot) = self.slots.get_mut(&instance) else { return };
+        let Some(connection) = &mut slot.connection else { return };
+        match ended(connection, application, Instant::now()) {
+            Some(reason) if connection.heard => self.lose(instance, reason, gather, unreachable).await,
+            // Nothing was lost, and looking again soon would only open and close for nothing.
+            Some(reason) => {
+                self.postpone(instance, reason, NextStep::WaitForOwner, gather);
+                self.give_up(instance, unreachable).await;
+            }
+            None if !connection.heard && connection.attached.stream.counts().received > 0 => {
+                connection.heard = true;
+                let (rpi, origin) = (connection.rpi, connection.origin.words());
+                (slot.wait, slot.retry_at, slot.failure) = (None, None, None);
+                let again = std::mem::replace(&mut slot.heard_before, true);
+                gather.notices.push(Notice::Heard { assembly: instance, application, rpi, origin, again });
+            }
+            None => {}
+        }
+    }
+
+    /// Gives a connection up that brought frames, and says why.
     async fn lose(
         &mut self,
         instance: u16,
@@ -433,24 +513,31 @@ impl Listen {
         unreachable: &mut Option<Failure>,
     ) {
         let Some(slot) = self.slots.get_mut(&instance) else { return };
+        slot.failure = Some(Failure::NoOwner(format!("assembly {instance}: {reason}")));
+        slot.wait = Some(self.settings.waits.shortest);
+        slot.retry_at = Some(Instant::now() + self.settings.waits.shortest);
+        gather.notices.push(Notice::Lost { assembly: instance, reason });
+        self.give_up(instance, unreachable).await;
+    }
+
+    async fn give_up(&mut self, instance: u16, unreachable: &mut Option<Failure>) {
+        let Some(slot) = self.slots.get_mut(&instance) else { return };
         let Some(connection) = slot.connection.take() else { return };
         self.past += connection.attached.stream.counts();
-        slot.failure = Some(Failure::NoOwner(format!("assembly {instance}: {reason}")));
-        slot.wait = Some(SHORTEST_WAIT);
-        slot.retry_at = Some(Instant::now() + SHORTEST_WAIT);
         // The meter has usually closed it by itself, and says that it knows no such connection.
+        self.leftovers.push((instance, connection.close));
         if unreachable.is_none() {
-            *unreachable = self.explicit.close_connection(&connection.close).await.err();
+            *unreachable = self.close_leftovers().await.err();
         }
-        gather.notices.push(Notice::Lost { assembly: instance, reason });
     }
 
     fn postpone(&mut self, instance: u16, reason: String, step: NextStep, gather: &mut Gather<'_>) {
         let Some(slot) = self.slots.get_mut(&instance) else { return };
+        let Waits { shortest, longest } = self.settings.waits;
         let wait = match step {
             NextStep::Stop => None,
-            NextStep::WaitForRoom => Some(LONGEST_WAIT),
-            _ => Some(slot.wait.map_or(SHORTEST_WAIT, |wait| (wait * 2).min(LONGEST_WAIT))),
+            NextStep::WaitForRoom => Some(longest),
+            _ => Some(slot.wait.map_or(shortest, |wait| (wait * 2).min(longest))),
         };
         slot.stopped = wait.is_none();
         slot.retry_at = wait.map(|wait| Instant::now() + wait);
@@ -465,6 +552,10 @@ impl Listen {
             gather.notices.push(Notice::Unheard { assembly: instance, reason, retry: wait });
         }
     }
+}
+
+fn closing(open: &ForwardOpen) -> ForwardClose {
+    ForwardClose { triad: open.triad, path: open.path }
 }
 
 /// What is in the way on our own side may go away.

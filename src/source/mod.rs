@@ -171,6 +171,8 @@ pub struct Gather<'a> {
     pub notices: Vec<Notice>,
     /// Every new sample of an assembly, for a consumer that wants them all.
     pub samples: Vec<(Table, u16, Sample)>,
+    /// The assemblies whose values stand in `samples`, whether or not there is a new one.
+    pub sampled: Vec<u16>,
 }
 
 impl<'a> Gather<'a> {
@@ -185,6 +187,7 @@ impl<'a> Gather<'a> {
             slowest: None,
             notices: Vec::new(),
             samples: Vec::new(),
+            sampled: Vec::new(),
         }
     }
 

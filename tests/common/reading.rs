@@ -8,10 +8,11 @@ use telegraf_pm500::collector::Collector;
 use telegraf_pm500::collector::schedule::Due;
 use telegraf_pm500::collector::state::State;
 use telegraf_pm500::config::{Config, MeterConfig, Overrides};
+use telegraf_pm500::enip::stream::Sample;
 use telegraf_pm500::meter::profile::PASSWORD_REGISTER;
 use telegraf_pm500::meter::{Profile, Readings, Table, TableSet, Use};
 use telegraf_pm500::simulator::{Asked, Options, Record, SimulatedMeter, Simulator};
-use telegraf_pm500::source::{Endpoint, Failure, Gather, Source, Timeouts, Traffic};
+use telegraf_pm500::source::{Endpoint, Failure, Gather, Notice, Source, Timeouts, Traffic};
 
 use super::lines::Lines;
 
@@ -48,12 +49,24 @@ pub(crate) struct Reading {
     pub(crate) readings: Readings,
     pub(crate) traffic: Traffic,
     pub(crate) failures: Vec<(Table, Failure)>,
+    /// What happened to a listener in the last gather.
+    pub(crate) notices: Vec<Notice>,
+    /// The new samples of the last gather.
+    pub(crate) samples: Vec<(Table, u16, Sample)>,
 }
 
 impl Reading {
     pub(crate) fn new(source: Source, profile: Arc<Profile>) -> Reading {
         let readings = Readings::new(profile.elements.len());
-        Reading { source, profile, readings, traffic: Traffic::default(), failures: Vec::new() }
+        Reading {
+            source,
+            profile,
+            readings,
+            traffic: Traffic::default(),
+            failures: Vec::new(),
+            notices: Vec::new(),
+            samples: Vec::new(),
+        }
     }
 
     /// Reads these tables.
@@ -62,7 +75,7 @@ impl Reading {
         let mut gather = Gather::new(set(tables), &mut self.readings, &mut self.traffic);
         self.source.gather(&mut gather).await;
         assert_eq!(gather.tried, set(tables), "every table is accounted for");
-        self.failures = gather.failures;
+        (self.failures, self.notices, self.samples) = (gather.failures, gather.notices, gather.samples);
     }
 
     /// The tables that failed.
