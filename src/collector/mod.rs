@@ -3,10 +3,9 @@
 //! ```text
 //! schedule → Due ─→ Collector::gather ─→ Batch of lines → stdout
 //!                     │ backoff   may the meter be asked?
-//!                     │ source    read the tables
-//!                     │ judge     do the numbers contradict the map?
-//!                     │ gaps, changes, about   what must be said in the data → events
-//!                     │ faults    what must be said on stderr
+//!                     │ wire      read the tables: sources, listening
+//!                     │ verdict   may the values leave: judge
+//!                     │ follow    what must be said: gaps, changes, about → events; faults → stderr
 //!                     └ health    the status line
 //! ```
 //!
@@ -15,23 +14,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::time::timeout;
-
-use crate::config::{Connection, MeterConfig};
-use crate::enip::forward_open::Application;
+use crate::config::MeterConfig;
 use crate::enip::hub::Hub;
 use crate::enip::stream::Sample;
-use crate::meter::decode::WordOrder;
-use crate::meter::element::{Place, WireType};
-use crate::meter::{Evidence, Readings, Table, TableSet, Value, decode};
+use crate::meter::element::Place;
+use crate::meter::{Evidence, Readings, Table, TableSet, decode};
 use crate::metric::Batch;
-use crate::source::{Failure, Gather, Modbus, Source};
+use crate::source::{Failure, Modbus, Source};
 
 pub mod about;
 pub mod backoff;
 pub mod changes;
 pub mod events;
 pub mod faults;
+mod follow;
 pub mod gaps;
 pub mod health;
 pub mod judge;
@@ -41,24 +37,18 @@ pub mod schedule;
 mod sources;
 pub mod state;
 pub mod task;
+mod verdict;
+mod wire;
 
-use about::{About, Context};
+use about::About;
 use backoff::Backoff;
-use events::{Event, EventLog, milliseconds};
+use events::{Event, EventLog};
 use faults::FaultLog;
 use gaps::Gaps;
-use health::{Health, Link, Outcome};
-use judge::{Judge, Ruling};
+use health::{Health, Link};
+use judge::Judge;
 use schedule::Due;
 use state::{Record, State};
-
-/// Newest notes about class 1 that are kept for `check`.
-const MOST_NOTES: usize = 16;
-/// Modbus beside EtherNet/IP is used at most this often, also across restarts.
-const BESIDE_AT_MOST_EVERY: Duration = Duration::from_secs(300);
-/// How long EtherNet/IP may be silent after our own Modbus before that counts as a fault. The maker is
-/// reported to say that it recovers by itself; how fast is unknown.
-const PAUSE_AFTER_MODBUS: Duration = Duration::from_secs(60);
 
 /// Reads one meter and keeps everything that must be known about it from gather to gather.
 #[derive(Debug)]
@@ -268,301 +258,5 @@ impl Collector {
             }
             write(table, &rest);
         }
-    }
-
-    /// Reads over the meter's own connection, the info table with it when that is due.
-    async fn read_source(&mut self, tables: TableSet, events: &mut Vec<Event>) -> Vec<(Table, Failure)> {
-        if tables.is_empty() {
-            return Vec::new();
-        }
-        let mut wanted = tables;
-        if self.about.is_due(SystemTime::now()) {
-            wanted.insert(Table::Info);
-        }
-        let mut gather = Gather::new(wanted, &mut self.readings, &mut self.health.traffic);
-        let limit = self.config.gather_timeout;
-        if timeout(limit, self.source.gather(&mut gather)).await.is_err() {
-            fail_untried(&mut gather, limit);
-        }
-        self.health.response_time = gather.slowest;
-        let (mut failures, notices) = (gather.failures, gather.notices);
-        (self.samples, self.sampled) = (gather.samples, gather.sampled);
-        let prefix = self.faults.prefix();
-        for notice in notices {
-            if self.notes.len() == MOST_NOTES {
-                self.notes.remove(0);
-            }
-            self.notes.push(listening::sentence(&notice));
-            events.extend(listening::tell(notice, prefix));
-        }
-        self.follow_link(events);
-        if self.paused_until.is_some_and(|until| Instant::now() < until) {
-            for (_, failure) in &mut failures {
-                if matches!(failure, Failure::Timeout(_) | Failure::Connection(_)) {
-                    *failure = Failure::Suspended("EtherNet/IP pauses after our own Modbus".to_owned());
-                }
-            }
-        }
-        failures
-    }
-
-    /// Notes how the meter is read now, and says so when that changed.
-    fn follow_link(&mut self, events: &mut Vec<Event>) {
-        let heard = self.source.heard();
-        let link = match (heard, self.config.connection) {
-            (Some((Application::ListenOnly, _)), _) => Link::ListenOnly,
-            (Some((Application::InputOnly, _)), _) => Link::InputOnly,
-            (None, Connection::Modbus) => Link::Modbus,
-            (None, _) => Link::Explicit,
-        };
-        self.health.rpi = heard.map(|(_, rpi)| rpi);
-        let before = std::mem::replace(&mut self.link, link);
-        if self.linked && before != link {
-            let (before, after) = (before.code().1, link.code().1);
-            events.push(Event {
-                kind: "connection_changed",
-                message: format!("The meter is read in another way: {after} instead of {before}"),
-                before_text: Some(before.to_owned()),
-                after_text: Some(after.to_owned()),
-                ..Event::default()
-            });
-        }
-        self.linked = true;
-        let open = self.source.open_connections();
-        if self.record.open_connections != open {
-            self.record.open_connections = open;
-            self.state.remember(&self.config.name, &self.record);
-            // Not with the next regular save: after a crash these must be closed, and they change rarely.
-            if let Err(problem) = self.state.save() {
-                log::warn!("{}: {problem}", self.faults.prefix());
-            }
-        }
-    }
-
-    /// The tables that may be read over Modbus now: not within five minutes of the last time, on either side
-    /// of it, for the clock may have been set back since.
-    fn allowed_beside(&self, tables: TableSet) -> TableSet {
-        let now = milliseconds(SystemTime::now());
-        let pause = BESIDE_AT_MOST_EVERY.as_millis() as u64 - 1000;
-        match self.record.last_modbus_ms {
-            Some(last) if now.abs_diff(last) < pause => TableSet::EMPTY,
-            _ => tables,
-        }
-    }
-
-    async fn read_beside(&mut self, tables: TableSet) -> Vec<(Table, Failure)> {
-        let Some(beside) = &mut self.beside else { return Vec::new() };
-        // Before, and not with the next regular save: a crash on the way must not lead to another use at once.
-        self.record.last_modbus_ms = Some(milliseconds(SystemTime::now()));
-        self.state.remember(&self.config.name, &self.record);
-        if let Err(problem) = self.state.save() {
-            log::warn!("{}: {problem}", self.faults.prefix());
-        }
-        let requests_before = self.health.traffic.requests;
-        let mut gather = Gather::new(tables, &mut self.readings, &mut self.health.traffic);
-        let limit = self.config.gather_timeout;
-        if timeout(limit, beside.gather(&mut gather)).await.is_err() {
-            fail_untried(&mut gather, limit);
-        }
-        let failures = gather.failures;
-        beside.close().await;
-        // A port that refused us has stopped nothing.
-        if self.health.traffic.requests > requests_before {
-            self.paused_until = Some(Instant::now() + PAUSE_AFTER_MODBUS);
-        }
-        failures
-    }
-
-    /// A table that arrived without one plausible value was not read.
-    fn miss_empty(&self, tables: TableSet, failures: &mut Vec<(Table, Failure)>) {
-        for table in tables.iter().filter(|table| self.readings.taken(*table).is_some()) {
-            if !self.has_values(table) && !failures.iter().any(|(failed, _)| *failed == table) {
-                let text = "no value is plausible; over Modbus this is usually the word order".to_owned();
-                failures.push((table, Failure::BadData(text)));
-            }
-        }
-    }
-
-    /// Whether at least one plausible value of the table arrived.
-    fn has_values(&self, table: Table) -> bool {
-        let mut elements = self.config.profile.elements_of(table);
-        self.readings.taken(table).is_some() && elements.any(|(index, _)| self.readings.get(index).is_some())
-    }
-
-    /// Holds realtime values back that contradict the map.
-    fn judge(&mut self, failures: &mut Vec<(Table, Failure)>, events: &mut Vec<Event>) -> TableSet {
-        let mut held = TableSet::EMPTY;
-        if self.readings.taken(Table::Realtime).is_none() {
-            return held;
-        }
-        if self.connections_judged != self.health.traffic.reconnects {
-            self.connections_judged = self.health.traffic.reconnects;
-            self.judge.reset();
-        }
-        let complete = !failures.iter().any(|(table, _)| *table == Table::Realtime);
-        if let Ruling::Hold(reason) = self.judge.rule(&self.config.profile, &self.readings, complete) {
-            // A wrong word order spoils every number that is longer than a word.
-            let alike = TableSet::from_iter([Table::Realtime, Table::Energy, Table::Settings]);
-            held = match self.config.connection {
-                Connection::Modbus => alike.intersection(self.config.tables),
-                _ => TableSet::from_iter([Table::Realtime]),
-            };
-            let text = format!(
-                "the numbers contradict the register map: {}; nothing of it is emitted (map_check = \"warn\" \
-                 would)",
-                self.hinted(&reason)
-            );
-            let tables = held.iter().filter(|table| self.readings.taken(*table).is_some());
-            failures.extend(tables.map(|table| (table, Failure::BadData(text.clone()))));
-        }
-        if let Some(reason) = self.judge.verdict() {
-            let reason = self.hinted(&reason);
-            if held.is_empty() {
-                log::warn!("{}: the numbers contradict the register map: {reason}", self.faults.prefix());
-            }
-            events.push(Event {
-                kind: "map_contradicted",
-                message: "The numbers contradict the register map".to_owned(),
-                reason: Some(reason),
-                table: Some(Table::Realtime.name().to_owned()),
-                ..Event::default()
-            });
-        }
-        held
-    }
-
-    /// What contradicts the map, with the usual reason where there is one.
-    fn hinted(&self, reason: &str) -> String {
-        let other = match self.config.modbus.word_order {
-            WordOrder::LowFirst => WordOrder::HighFirst,
-            WordOrder::HighFirst => WordOrder::LowFirst,
-        };
-        match self.config.connection {
-            Connection::Modbus => format!("{reason}; the usual reason is the other word_order = \"{other}\""),
-            _ => reason.to_owned(),
-        }
-    }
-
-    /// The meter's clock, read as local date and time → its offset from ours, if we know its time zone.
-    fn clock_offset(&mut self) {
-        let Some(taken) = self.readings.taken(Table::Settings) else { return };
-        for (index, element) in self.config.profile.elements_of(Table::Settings) {
-            let (WireType::Clock, Some(Value::Integer(civil))) = (element.wire, self.readings.get(index))
-            else {
-                continue;
-            };
-            let offset = self.config.timezone.as_ref().and_then(|zone| {
-                let now = jiff::Timestamp::try_from(taken).ok()?;
-                let local = now.as_second() + i64::from(zone.to_offset(now).seconds());
-                Some(Value::Integer(civil - local))
-            });
-            self.readings.set(index, offset);
-        }
-    }
-
-    fn follow_gaps(
-        &mut self,
-        due: Due,
-        wanted: TableSet,
-        failures: &[(Table, Failure)],
-        events: &mut Vec<Event>,
-    ) {
-        for table in wanted.iter() {
-            // What the meter never gives leaves no gap in the rest of the table.
-            let given = |failure: &Failure| match failure {
-                Failure::Refused(_) | Failure::WrongSize(_) => self.has_values(table),
-                _ => false,
-            };
-            match failures.iter().find(|(failed, failure)| *failed == table && !given(failure)) {
-                Some((_, failure)) => self.gaps.broke(table, &failure.to_string()),
-                None => {
-                    let Some(taken) = self.readings.taken(table) else { continue };
-                    let period = (!due.triggered).then(|| self.config.period(table));
-                    self.gaps.read(table, taken, period);
-                    self.record.last_read_ms.insert(table.name().to_owned(), milliseconds(taken));
-                }
-            }
-        }
-        let ended = self.gaps.ended();
-        self.health.gaps += ended.len() as u64;
-        events.extend(ended);
-    }
-
-    fn follow_faults(
-        &mut self,
-        wanted: TableSet,
-        failures: &[(Table, Failure)],
-        read: TableSet,
-        events: &mut Vec<Event>,
-    ) {
-        if read.is_empty() {
-            let Some((_, failure)) = failures.first() else { return };
-            if self.health.outcome == Outcome::Suspended {
-                return;
-            }
-            self.faults.down(failure);
-            // A meter whose numbers are held back does answer.
-            if wanted.iter().all(|table| self.readings.taken(table).is_none()) {
-                self.backoff.failed(Instant::now(), self.config.interval, rand::random());
-                // Whoever answers next may be another meter.
-                self.about.doubt();
-            }
-            return;
-        }
-        self.backoff.succeeded();
-        for (table, failure) in self.faults.up(wanted, failures) {
-            if matches!(failure, Failure::Refused(_) | Failure::WrongSize(_)) {
-                events.push(Event {
-                    kind: "block_refused",
-                    message: format!("The meter does not give all of table {table}"),
-                    reason: Some(failure.to_string()),
-                    table: Some(table.name().to_owned()),
-                    ..Event::default()
-                });
-            }
-        }
-    }
-
-    /// Takes in who the meter is and what changed in it, and writes the info line when it is due.
-    fn learn(&mut self, batch: &mut Batch, events: &mut Vec<Event>) {
-        let (config, now) = (self.config.clone(), SystemTime::now());
-        let identity = self.source.identity();
-        let news = self.about.learn(identity, &config.profile, &self.readings, now);
-        if let (true, Some(identity)) = (news, identity)
-            && let Some(mismatch) = identity.mismatch(&config.profile.identity)
-        {
-            log::warn!("{}: {mismatch}; read all the same, as the configuration says", self.faults.prefix());
-        }
-        if let Some(swapped) = self.about.swapped(&mut self.record) {
-            log::warn!("{}: {}", self.faults.prefix(), swapped.message);
-            self.record.counters.clear();
-            self.record.settings.clear();
-            events.push(swapped);
-        }
-        let changed = changes::changes(&config.profile, &self.readings, &mut self.record);
-        for event in &changed {
-            log::warn!("{}: {}", self.faults.prefix(), event.message);
-            if event.kind == "counter_reset" {
-                self.health.counter_resets += 1;
-            }
-        }
-        events.extend(changed);
-        let context = Context {
-            profile: &config.profile,
-            profile_name: &config.profile_name,
-            address: &self.address,
-            basis: self.basis,
-            map_check: self.judge.state(),
-        };
-        self.about.write(batch, &config.tags, context, (now, config.precision));
-    }
-}
-
-/// The whole gather took too long: what was not tried is a timeout.
-fn fail_untried(gather: &mut Gather<'_>, limit: Duration) {
-    let limit = humantime::format_duration(limit);
-    for table in gather.tables.difference(gather.tried).iter() {
-        let text = format!("the gather did not end within {limit} (gather_timeout)");
-        gather.fail(table, Failure::Timeout(text));
     }
 }
