@@ -19,10 +19,15 @@ impl Lines {
         self.0.iter().any(|line| line.measurement == measurement)
     }
 
+    /// Every line of a measurement.
+    pub(crate) fn all(&self, measurement: &str) -> Vec<&Line> {
+        self.0.iter().filter(|line| line.measurement == measurement).collect()
+    }
+
     /// The one line of a measurement.
     #[track_caller]
     pub(crate) fn one(&self, measurement: &str) -> &Line {
-        let found: Vec<_> = self.0.iter().filter(|line| line.measurement == measurement).collect();
+        let found = self.all(measurement);
         let [line] = found[..] else { panic!("{} lines of {measurement} in {self:?}", found.len()) };
         line
     }

@@ -5,6 +5,7 @@ pub(crate) mod capture;
 pub(crate) mod fake;
 pub(crate) mod line;
 pub(crate) mod lines;
+pub(crate) mod listening;
 pub(crate) mod meter;
 pub(crate) mod namespace;
 pub(crate) mod peer;
