@@ -7,32 +7,27 @@
 //! Input-only is opened only when the configuration names it with its RPI, never as a fallback: on this
 //! meter a PLC is itself an input-only originator, and the first one in fixes the RPI for the other.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use crate::enip::forward_open::{Application, ForwardClose, ForwardOpen, SEQUENCE_COUNT_LEN, Triad};
-use crate::enip::hub::{Attached, Heartbeat, Hub, HubError, Sender};
-use crate::enip::refusal::{NextStep, explain};
-use crate::enip::stream::{Counts, Sample, Stream};
-use crate::enip::{Accepted, class1};
+use crate::enip::forward_open::{Application, ForwardClose};
+use crate::enip::hub::Hub;
+use crate::enip::refusal::NextStep;
+use crate::enip::stream::{Counts, Sample};
 use crate::meter::identity::Identity;
 use crate::meter::{Profile, Table, decode};
 
 use super::explicit::{self, Explicit, blocks};
 use super::{Failure, Gather, Notice};
 
-/// Packet intervals to try when neither the configuration nor the meter names one, in milliseconds.
-const LADDER: [u64; 8] = [10, 20, 50, 100, 200, 250, 500, 1000];
-/// Suggestions followed in one look for an owner; a meter that has another one every time is not believed.
-const MOST_SUGGESTIONS: usize = 2;
-/// Watchdog = packet interval × this; code 2 in the Forward Open.
-const MULTIPLIER: u32 = 16;
-/// The vendor ID we open with. ODVA assigns IDs from the bottom; nobody holds this one.
-const VENDOR: u16 = 0xFFF5;
+mod look;
+mod slot;
+
+use look::Miss;
+use slot::{Slot, ended};
 
 /// How to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,100 +82,6 @@ pub struct Listen {
     leftovers: Vec<Leftover>,
     /// Frames of connections that are closed.
     past: Counts,
-}
-
-/// What is known about listening to one assembly.
-#[derive(Debug, Default)]
-struct Slot {
-    connection: Option<Connection>,
-    /// Not before this time, if any.
-    retry_at: Option<Instant>,
-    wait: Option<Duration>,
-    /// Only a person can change what is in the way.
-    stopped: bool,
-    /// The packet interval that was accepted last.
-    rpi: Option<Duration>,
-    variations: Variations,
-    /// Why nothing is heard.
-    failure: Option<Failure>,
-    heard_before: bool,
-}
-
-/// How a request departs from the usual one, to be like the owner's.
-#[derive(Debug, Clone, Copy, Default)]
-struct Variations {
-    variable: bool,
-    high_priority: bool,
-    on_change: bool,
-}
-
-impl Variations {
-    /// The departure that a refusal asks for, or none.
-    fn of(&mut self, step: NextStep) -> Option<&mut bool> {
-        match step {
-            NextStep::Variable => Some(&mut self.variable),
-            NextStep::HighPriority => Some(&mut self.high_priority),
-            NextStep::ChangeOfState => Some(&mut self.on_change),
-            _ => None,
-        }
-    }
-
-    fn apply(self, mut open: ForwardOpen) -> ForwardOpen {
-        if self.variable {
-            open.t2o = open.t2o.variable();
-        }
-        if self.high_priority {
-            open.t2o = open.t2o.high_priority();
-        }
-        if self.on_change { open.on_change() } else { open }
-    }
-}
-
-#[derive(Debug)]
-struct Connection {
-    attached: Attached,
-    close: ForwardClose,
-    rpi: Duration,
-    origin: Origin,
-    /// A frame has arrived; until then nobody knows whether one will.
-    heard: bool,
-}
-
-/// Why a look for an owner found none.
-enum Miss {
-    /// The meter cannot be reached at all; the next gather may try again.
-    Unreachable(Failure),
-    /// It can, and this is what it, or our own network, says.
-    Refused(String, NextStep),
-}
-
-impl From<explicit::Miss> for Miss {
-    fn from(miss: explicit::Miss) -> Self {
-        match miss {
-            explicit::Miss::Failure(failure) => Miss::Unreachable(failure),
-            explicit::Miss::Session(error) => Miss::Refused(error.to_string(), NextStep::Later),
-        }
-    }
-}
-
-/// How the packet interval of a connection was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Configured,
-    Remembered,
-    Suggested,
-    Ladder,
-}
-
-impl Origin {
-    fn words(self) -> &'static str {
-        match self {
-            Origin::Configured => "as configured",
-            Origin::Remembered => "as before",
-            Origin::Suggested => "suggested by the meter",
-            Origin::Ladder => "found by trying",
-        }
-    }
 }
 
 impl Listen {
@@ -334,142 +235,8 @@ impl Listen {
         }
         match self.look(instance, gather).await {
             Ok(()) => self.welcome(instance, gather, unreachable).await,
-            Err(Miss::Unreachable(failure)) => {
-                if let Some(slot) = self.slots.get_mut(&instance) {
-                    slot.failure = Some(failure);
-                }
-            }
+            Err(Miss::Unreachable(failure)) => *unreachable = Some(failure),
             Err(Miss::Refused(reason, step)) => self.postpone(instance, reason, step, gather),
-        }
-    }
-
-    /// Tries to open a connection, with every packet interval that makes sense.
-    async fn look(&mut self, instance: u16, gather: &mut Gather<'_>) -> Result<(), Miss> {
-        let size = self.explicit.size(instance, gather).await?;
-        let described = self.profile.assembly(instance).map(|assembly| assembly.min_size());
-        let size = size.or(described).unwrap_or_default();
-        let addresses = self.explicit.addresses(gather).await?;
-        let sender = self.hub.prepare(addresses.0).map_err(local)?;
-        let mut ladder = self.ladder(instance);
-        let mut tried: Vec<Duration> = Vec::new();
-        let mut varied = Variations::default();
-        let mut suggestions = 0;
-        let mut refused = String::new();
-        while let Some((rpi, origin)) = ladder.pop_front() {
-            let open = self.open(instance, size, rpi);
-            tried.push(rpi);
-            // An open without an answer may have succeeded: it is closed before anything else is tried.
-            self.leftovers.push((instance, closing(&open)));
-            let answer = self.explicit.open_connection(&open, gather).await?;
-            self.leftovers.pop();
-            let (sentence, step) = match answer {
-                Ok(accepted) => {
-                    return self.attach(instance, sender, addresses, (&open, origin), &accepted).await;
-                }
-                Err(refusal) => explain(&refusal),
-            };
-            match step {
-                NextStep::OtherRpi(suggested) if self.settings.application == Application::ListenOnly => {
-                    ladder.extend(LADDER.map(|ms| (Duration::from_millis(ms), Origin::Ladder)));
-                    if let Some(rpi) = suggested
-                        && suggestions < MOST_SUGGESTIONS
-                    {
-                        suggestions += 1;
-                        ladder.push_front((rpi, Origin::Suggested));
-                    }
-                    ladder.retain(|(rpi, _)| !tried.contains(rpi));
-                    refused = sentence;
-                }
-                NextStep::Variable | NextStep::HighPriority | NextStep::ChangeOfState => {
-                    let tried = varied.of(step).is_none_or(|tried| std::mem::replace(tried, true));
-                    if tried {
-                        return Err(Miss::Refused(sentence, NextStep::Stop));
-                    }
-                    self.vary(instance, step);
-                    ladder.push_front((rpi, origin));
-                }
-                step => return Err(Miss::Refused(sentence, step)),
-            }
-        }
-        Err(Miss::Refused(
-            format!("{refused}; none that was tried fits, set rpi to the owner's"),
-            NextStep::Later,
-        ))
-    }
-
-    /// The packet intervals to begin with.
-    fn ladder(&self, instance: u16) -> VecDeque<(Duration, Origin)> {
-        let remembered = self.slots.get(&instance).and_then(|slot| slot.rpi);
-        let first = match (self.settings.rpi, remembered) {
-            (Some(rpi), _) => (rpi, Origin::Configured),
-            (None, Some(rpi)) => (rpi, Origin::Remembered),
-            (None, None) => (Duration::from_millis(LADDER[0]), Origin::Ladder),
-        };
-        VecDeque::from([first])
-    }
-
-    /// Takes a variation up, or back if the owner before this one needed it.
-    fn vary(&mut self, instance: u16, step: NextStep) {
-        let slot = self.slots.get_mut(&instance);
-        if let Some(variation) = slot.and_then(|slot| slot.variations.of(step)) {
-            *variation = !*variation;
-        }
-    }
-
-    fn open(&self, instance: u16, size: u16, rpi: Duration) -> ForwardOpen {
-        let triad = Triad { connection: rand::random(), vendor: VENDOR, serial: self.settings.originator };
-        let open = ForwardOpen::new(
-            self.settings.application,
-            // The configuration lets nothing above 255 through.
-            u8::try_from(instance).unwrap_or(u8::MAX),
-            self.settings.configuration,
-            triad,
-            (self.settings.heartbeat, rpi),
-            size,
-        );
-        let variations = self.slots.get(&instance).map(|slot| slot.variations).unwrap_or_default();
-        variations.apply(open)
-    }
-
-    /// Starts to receive and to send heartbeats; if that fails, the connection is closed again.
-    async fn attach(
-        &mut self,
-        instance: u16,
-        sender: Sender,
-        (ours, meter): (SocketAddr, SocketAddr),
-        (open, origin): (&ForwardOpen, Origin),
-        accepted: &Accepted,
-    ) -> Result<(), Miss> {
-        let (opened, close) = (&accepted.opened, closing(open));
-        let attached = match meter.ip() {
-            IpAddr::V4(meter) => {
-                let size = usize::from(open.t2o.size() - SEQUENCE_COUNT_LEN);
-                let watchdog = opened.t2o_api * MULTIPLIER;
-                let every = self.settings.every_frame;
-                let stream = Stream::new((opened.t2o_id, meter), size, watchdog, every, Instant::now());
-                // Heartbeats go to the meter itself, never to an address that a reply redirects to.
-                let port = accepted.heartbeat.map_or(class1::PORT, |named| named.port());
-                let to = SocketAddrV4::new(meter, port);
-                let heartbeat = Heartbeat { connection: opened.o2t_id, to, every: opened.o2t_api };
-                self.hub.attach(sender, ours, accepted.group, heartbeat, stream)
-            }
-            IpAddr::V6(_) => Err(HubError::NotIpv4),
-        };
-        match attached {
-            Ok(attached) => {
-                let rpi = opened.t2o_api;
-                let connection = Connection { attached, close, rpi, origin, heard: false };
-                if let Some(slot) = self.slots.get_mut(&instance) {
-                    slot.rpi = Some(rpi);
-                    slot.connection = Some(connection);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                self.leftovers.push((instance, close));
-                self.close_leftovers().await.map_err(Miss::Unreachable)?;
-                Err(local(error))
-            }
         }
     }
 
@@ -552,43 +319,4 @@ impl Listen {
             gather.notices.push(Notice::Unheard { assembly: instance, reason, retry: wait });
         }
     }
-}
-
-fn closing(open: &ForwardOpen) -> ForwardClose {
-    ForwardClose { triad: open.triad, path: open.path }
-}
-
-/// What is in the way on our own side may go away.
-fn local(error: HubError) -> Miss {
-    Miss::Refused(error.to_string(), NextStep::WaitForRoom)
-}
-
-/// Why a connection must be given up, if it must.
-fn ended(connection: &Connection, application: Application, now: Instant) -> Option<String> {
-    let stream = &connection.attached.stream;
-    if let Some(reason) = ended_at_once(stream, application) {
-        return Some(reason);
-    }
-    if !stream.is_silent(now) {
-        return None;
-    }
-    Some(if stream.counts().received == 0 {
-        "the meter accepted the connection, but no frame arrives; check IGMP snooping without a querier, a \
-         firewall on UDP 2222 or IGMP, and rp_filter"
-            .to_owned()
-    } else {
-        format!(
-            "no frame for {}; the owner has left, or the network drops multicast",
-            humantime::format_duration(connection.rpi * MULTIPLIER)
-        )
-    })
-}
-
-/// A stream that began with us has no multicast owner: the meter sends it for us alone.
-fn ended_at_once(stream: &Stream, application: Application) -> Option<String> {
-    (application == Application::ListenOnly && stream.started_for_us()).then(|| {
-        "the meter began to send for us alone, so its owner's connection is unicast; clear \"Use Unicast \
-         Connection over EtherNet/IP\" in the module properties of the owner"
-            .to_owned()
-    })
 }
