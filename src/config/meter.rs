@@ -207,6 +207,12 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
             show(rpi)
         ));
     }
+    if let Some(listening) = &listening {
+        let unread = listening.tables.difference(tables);
+        if let Some(table) = unread.iter().find(|table| *table != Table::Info) {
+            return Err(format!("listen_tables names {table}, which is not read; name it in tables as well"));
+        }
+    }
     let interval = or(options.interval, super::DEFAULT_INTERVAL);
     limits::check_interval("interval", interval)?;
     let intervals = intervals(interval, &options.intervals.unwrap_or_default(), tables, modbus_tables)?;

@@ -157,7 +157,8 @@ fn slow_tables_are_read_slowly_unless_told_otherwise() {
 
 #[test]
 fn every_assembly_can_be_listened_to_and_what_has_none_is_refused() {
-    let listen = "connection = \"auto\"\nevidence = \"guessed\"\nraw_energy = true\n";
+    let listen = "connection = \"auto\"\nevidence = \"guessed\"\nraw_energy = true\n\
+                  tables = [\"realtime\", \"max\", \"demand\", \"alarm\"]\n";
     let all = "listen_tables = [\"realtime\", \"max\", \"demand\", \"alarm\", \"info\", \"raw\"]";
     let config = meter(&format!("{listen}{all}")).expect("nine connections");
     let mut assemblies = config.listening.expect("it listens").assemblies(&config.profile);
@@ -165,6 +166,7 @@ fn every_assembly_can_be_listened_to_and_what_has_none_is_refused() {
     assert_eq!(assemblies, Vec::from_iter(100..=108));
     refused("connection = \"auto\"\nlisten_tables = [\"raw\"]", "only with raw_energy = true");
     refused("connection = \"auto\"\nlisten_tables = [\"settings\"]", "over Modbus only");
+    refused("connection = \"auto\"\nlisten_tables = [\"demand\"]", "name it in tables as well");
     refused("connection = \"auto\"\nlisten_tables = [\"alarms\"]", "did you mean \"alarm\"?");
 }
 
