@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use crate::enip::forward_open::{Application, ForwardClose};
 use crate::enip::hub::Hub;
@@ -77,6 +77,8 @@ pub struct Listen {
     profile: Arc<Profile>,
     settings: Settings,
     request_timeout: Duration,
+    /// Until when this gather waits for first frames.
+    patient_until: Instant,
     hub: Hub,
     slots: BTreeMap<u16, Slot>,
     leftovers: Vec<Leftover>,
@@ -96,7 +98,8 @@ impl Listen {
     ) -> Self {
         let slots = settings.assemblies.iter().map(|instance| (*instance, Slot::default())).collect();
         let past = Counts::default();
-        Listen { explicit, profile, settings, request_timeout, hub, slots, leftovers, past }
+        let patient_until = Instant::now();
+        Listen { explicit, profile, settings, request_timeout, patient_until, hub, slots, leftovers, past }
     }
 
     /// What the device said it is at the last connect.
@@ -129,6 +132,7 @@ impl Listen {
 
     /// Takes the newest frames, and reads the rest explicitly where that is allowed.
     pub async fn gather(&mut self, gather: &mut Gather<'_>) {
+        self.patient_until = Instant::now() + self.request_timeout;
         // A meter that cannot be reached is not tried again in the same gather.
         let mut unreachable = self.reclaim(gather).await.err();
         let wanted = blocks(&self.profile, gather.tables);
@@ -240,11 +244,12 @@ impl Listen {
         }
     }
 
-    /// A connection was opened: waits for its first frame, so that a single gather has something to show.
+    /// A connection was opened: waits for its first frame, so that a single gather has something to show. All
+    /// that are opened in one gather share one request timeout.
     async fn welcome(&mut self, instance: u16, gather: &mut Gather<'_>, unreachable: &mut Option<Failure>) {
         let connection = self.slots.get(&instance).and_then(|slot| slot.connection.as_ref());
         let Some(stream) = connection.map(|connection| connection.attached.stream.clone()) else { return };
-        let _ = timeout(self.request_timeout, stream.first()).await;
+        let _ = timeout_at(self.patient_until.into(), stream.first()).await;
         self.follow(instance, gather, unreachable).await;
     }
 
