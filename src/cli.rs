@@ -197,28 +197,31 @@ pub struct SimulateArgs {
 #[derive(Debug, Args)]
 pub struct OwnerArgs {
     /// Let a simulated PLC own each meter through an input-only connection
-    #[arg(long)]
+    #[arg(long, group = "plc")]
     pub owner: bool,
+    /// Simulate no meter, only a PLC that owns the meter at this address
+    #[arg(long, value_name = "ADDRESS", group = "plc")]
+    pub owner_of: Option<Ipv4Addr>,
     /// Packet interval of the PLC
-    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = duration, requires = "owner")]
+    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = duration, requires = "plc")]
     pub owner_rpi: Duration,
     /// Assembly that the PLC owns; may be repeated
-    #[arg(long, value_name = "INSTANCE", default_value = "101", value_parser = clap::value_parser!(u8).range(100..=108), requires = "owner")]
+    #[arg(long, value_name = "INSTANCE", default_value = "101", value_parser = clap::value_parser!(u8).range(100..=108), requires = "plc")]
     pub owner_assembly: Vec<u8>,
     /// Let the PLC use a unicast connection
-    #[arg(long, requires = "owner")]
+    #[arg(long, requires = "plc")]
     pub owner_unicast: bool,
     /// Address of the first PLC; further ones take the following addresses
-    #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::new(127, 0, 1, 1), requires = "owner")]
+    #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::new(127, 0, 1, 1), requires = "plc")]
     pub owner_address: Ipv4Addr,
     /// Close the PLC's connection after this time
-    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "owner")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "plc")]
     pub owner_stop_after: Option<Duration>,
     /// Let the PLC vanish after this time, without closing its connection
-    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "owner", conflicts_with = "owner_stop_after")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "plc", conflicts_with = "owner_stop_after")]
     pub owner_crash_after: Option<Duration>,
     /// Let the PLC return after this further time, and begin again
-    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "owner")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "plc")]
     pub owner_return_after: Option<Duration>,
 }
 

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{OwnerArgs, SimulateArgs};
-use crate::simulator::{Options, Owner, OwnerOptions, Simulator};
+use crate::simulator::{Options, Owner, OwnerCounts, OwnerOptions, OwnerStatus, SimulatedMeter, Simulator};
 
 use super::GOOD;
 
@@ -21,7 +21,7 @@ const OWNERS_OPEN: Duration = Duration::from_secs(2);
 const OWNERS_CLOSE: Duration = Duration::from_secs(2);
 
 /// Starts the meters, prints one line for each meter and each PLC when all are ready, and serves until SIGINT
-/// or SIGTERM.
+/// or SIGTERM. Each PLC says when its connection changes, and at the end what it received.
 ///
 /// # Errors
 /// An address that cannot be listened on, with how to choose another.
@@ -46,12 +46,18 @@ pub async fn simulate(args: SimulateArgs) -> anyhow::Result<u8> {
 async fn serve(options: Options, owners: &OwnerArgs) -> anyhow::Result<u8> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let simulator = Simulator::start(options).await.map_err(explain)?;
-    let lives = start_owners(&simulator, owners)?;
-    // A listener that is started when the lines are printed finds its owner.
+    // A PLC alone is for a meter elsewhere.
+    let count = if owners.owner_of.is_some() { 0 } else { options.count };
+    let eip_port = options.eip_port;
+    let simulator = Simulator::start(Options { count, ..options }).await.map_err(explain)?;
+    let elsewhere = owners.owner_of.map(|meter| SocketAddr::from((meter, eip_port)));
+    let here = simulator.meters.iter().filter(|_| owners.owner).map(SimulatedMeter::eip);
+    let lives = start_owners(here.chain(elsewhere), owners)?;
+    // A listener that is started when the lines are printed finds its owner. It hears a stream from the middle:
+    // one that begins when it comes looks as if it was made for it alone.
     let opened = async {
         for life in &lives {
-            life.owner.opened().await;
+            life.owner.received(1).await;
         }
     };
     let _ = timeout(OWNERS_OPEN, opened).await;
@@ -68,12 +74,9 @@ async fn serve(options: Options, owners: &OwnerArgs) -> anyhow::Result<u8> {
 }
 
 /// One PLC for each meter and assembly, each on an address of its own.
-fn start_owners(simulator: &Simulator, args: &OwnerArgs) -> anyhow::Result<Vec<Life>> {
+fn start_owners(meters: impl Iterator<Item = SocketAddr>, args: &OwnerArgs) -> anyhow::Result<Vec<Life>> {
     let mut lives = Vec::new();
-    if !args.owner {
-        return Ok(lives);
-    }
-    for meter in &simulator.meters {
+    for meter in meters {
         for &assembly in &args.owner_assembly {
             let number = u32::try_from(lives.len())?;
             let local = u32::from(args.owner_address).checked_add(number).map(Ipv4Addr::from);
@@ -85,11 +88,12 @@ fn start_owners(simulator: &Simulator, args: &OwnerArgs) -> anyhow::Result<Vec<L
                 serial: u32::from(local),
                 ..OwnerOptions::default()
             };
-            let owner = Owner::start(meter.eip(), local, options)
+            let owner = Owner::start(meter, local, options)
                 .map_err(|error| anyhow!("{error}; choose another address with --owner-address"))?;
             lives.push(Life {
                 owner,
-                meter: meter.eip(),
+                meter,
+                had: OwnerCounts::default(),
                 stop_after: args.owner_stop_after,
                 crash_after: args.owner_crash_after,
                 return_after: args.owner_return_after,
@@ -103,30 +107,40 @@ fn start_owners(simulator: &Simulator, args: &OwnerArgs) -> anyhow::Result<Vec<L
 struct Life {
     owner: Owner,
     meter: SocketAddr,
+    /// What it had in its earlier lives.
+    had: OwnerCounts,
     stop_after: Option<Duration>,
     crash_after: Option<Duration>,
     return_after: Option<Duration>,
 }
 
 impl Life {
-    async fn run(self, end: CancellationToken) {
-        let Life { mut owner, meter, stop_after, crash_after, return_after } = self;
+    async fn run(mut self, end: CancellationToken) {
+        let local = self.owner.local();
         loop {
-            tokio::select! {
-                () = end.cancelled() => return owner.stop().await,
-                () = sleep(stop_after.or(crash_after).unwrap_or(Duration::MAX)) => {}
-            }
-            let (local, options) = (owner.local(), owner.options().clone());
-            if stop_after.is_some() {
-                owner.stop().await;
+            let leaves = self.stop_after.or(self.crash_after).unwrap_or(Duration::MAX);
+            let ended = tokio::select! {
+                () = end.cancelled() => true,
+                () = sleep(leaves) => false,
+                () = report(&self.owner) => false,
+            };
+            let options = self.owner.options().clone();
+            let had = if ended || self.stop_after.is_some() {
+                self.owner.stop().await
             } else {
-                owner.crash().await;
+                self.owner.crash().await
+            };
+            self.had += had;
+            let returns = tokio::select! {
+                () = end.cancelled() => false,
+                () = sleep(self.return_after.unwrap_or(Duration::MAX)), if !ended => true,
+            };
+            if !returns {
+                let OwnerCounts { opened, frames, lost } = self.had;
+                say(local, &format!("opened {opened}, frames received {frames}, frames lost {lost}"));
+                return;
             }
-            tokio::select! {
-                () = end.cancelled() => return,
-                () = sleep(return_after.unwrap_or(Duration::MAX)) => {}
-            }
-            owner = match Owner::start(meter, local, options) {
+            self.owner = match Owner::start(self.meter, local, options) {
                 Ok(owner) => owner,
                 Err(error) => {
                     log::error!("The simulated PLC cannot return: {error}");
@@ -135,6 +149,20 @@ impl Life {
             };
         }
     }
+}
+
+/// Says every change of a PLC's connection, for ever.
+async fn report(owner: &Owner) {
+    let mut said = OwnerStatus::Connecting;
+    loop {
+        said = owner.wait_for(|status| *status != said).await;
+        say(owner.local(), &said.to_string());
+    }
+}
+
+fn say(plc: Ipv4Addr, what: &str) {
+    // Whoever closed stdout does not want to know.
+    let _ = writeln!(io::stdout(), "simulated PLC owner {plc}: {what}");
 }
 
 fn announce(simulator: &Simulator, lives: &[Life], out: &mut impl Write) -> io::Result<()> {
@@ -177,7 +205,7 @@ mod tests {
     async fn each_meter_and_each_plc_has_one_line_that_says_where_it_is() {
         let simulator = Simulator::start(Options { count: 2, ..Options::default() }).await.unwrap();
         let args = owners("x simulate --owner --owner-address 127.0.2.1 --owner-rpi 50ms");
-        let lives = start_owners(&simulator, &args).unwrap();
+        let lives = start_owners(simulator.meters.iter().map(SimulatedMeter::eip), &args).unwrap();
         let mut out = Vec::new();
         announce(&simulator, &lives, &mut out).unwrap();
         let port = simulator.meters[0].eip().port();

@@ -43,7 +43,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
 pub use fault::{Faults, FrameFaults};
-pub use owner::{Owner, OwnerOptions, OwnerStatus};
+pub use owner::{Owner, OwnerCounts, OwnerOptions, OwnerStatus};
 pub use record::{Asked, IoRecord, OpenConnection, Record};
 pub use variant::Variant;
 

@@ -4,6 +4,7 @@
 //! It lives on an address of its own, because UDP port 2222 exists once per address. It shares the codecs with
 //! the plugin and nothing else, so that a mistake in listening does not repeat itself here.
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
@@ -90,6 +91,37 @@ pub enum OwnerStatus {
     Gone,
 }
 
+impl fmt::Display for OwnerStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OwnerStatus::Connecting => f.write_str("connecting"),
+            OwnerStatus::Open => f.write_str("open"),
+            OwnerStatus::Refused(refusal) => write!(f, "refused, {refusal}"),
+            OwnerStatus::Lost(reason) => write!(f, "lost, {reason}"),
+            OwnerStatus::Gone => f.write_str("gone"),
+        }
+    }
+}
+
+/// What a PLC has had since its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OwnerCounts {
+    /// Connections opened.
+    pub opened: u64,
+    /// Frames received.
+    pub frames: u64,
+    /// Frames missing from the sequence.
+    pub lost: u64,
+}
+
+impl std::ops::AddAssign for OwnerCounts {
+    fn add_assign(&mut self, other: OwnerCounts) {
+        self.opened += other.opened;
+        self.frames += other.frames;
+        self.lost += other.lost;
+    }
+}
+
 /// A running PLC; dropping it is a crash.
 #[derive(Debug)]
 pub struct Owner {
@@ -98,7 +130,7 @@ pub struct Owner {
     stop: CancellationToken,
     task: JoinHandle<()>,
     status: watch::Receiver<OwnerStatus>,
-    frames: watch::Receiver<u64>,
+    counts: watch::Receiver<OwnerCounts>,
 }
 
 impl Owner {
@@ -112,7 +144,7 @@ impl Owner {
             io::Error::new(error.kind(), format!("cannot run a PLC on UDP {address}: {error}"))
         })?;
         let (status_out, status) = watch::channel(OwnerStatus::Connecting);
-        let (frames_out, frames) = watch::channel(0);
+        let (counts_out, counts) = watch::channel(OwnerCounts::default());
         let stop = CancellationToken::new();
         let plc = Plc {
             meter,
@@ -121,10 +153,10 @@ impl Owner {
             socket,
             stop: stop.clone(),
             status: status_out,
-            frames: frames_out,
+            counts: counts_out,
         };
         let task = tokio::spawn(plc.run());
-        Ok(Owner { options, local, stop, task, status, frames })
+        Ok(Owner { options, local, stop, task, status, counts })
     }
 
     /// What it wants.
@@ -144,7 +176,12 @@ impl Owner {
 
     /// Frames received so far.
     pub fn frames(&self) -> u64 {
-        *self.frames.borrow()
+        self.counts().frames
+    }
+
+    /// What it has had so far.
+    pub fn counts(&self) -> OwnerCounts {
+        *self.counts.borrow()
     }
 
     /// Waits until the connection is open, however long that takes.
@@ -155,8 +192,9 @@ impl Owner {
     /// Waits for a status, however long that takes.
     pub async fn wait_for(&self, wanted: impl FnMut(&OwnerStatus) -> bool) -> OwnerStatus {
         let mut status = self.status.clone();
-        match status.wait_for(wanted).await {
-            Ok(status) => status.clone(),
+        let reached = status.wait_for(wanted).await.map(|status| status.clone());
+        match reached {
+            Ok(status) => status,
             // The task has ended: nothing changes any more.
             Err(_) => std::future::pending().await,
         }
@@ -164,21 +202,23 @@ impl Owner {
 
     /// Waits until this many frames have been received since the start.
     pub async fn received(&self, frames: u64) {
-        if self.frames.clone().wait_for(|received| *received >= frames).await.is_err() {
+        if self.counts.clone().wait_for(|counts| counts.frames >= frames).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
     /// Closes the connection as a PLC does that is told to: Forward Close, UnRegisterSession.
-    pub async fn stop(mut self) {
+    pub async fn stop(mut self) -> OwnerCounts {
         self.stop.cancel();
         let _ = (&mut self.task).await;
+        self.counts()
     }
 
     /// Vanishes without a word, as a PLC does that loses power.
-    pub async fn crash(mut self) {
+    pub async fn crash(mut self) -> OwnerCounts {
         self.task.abort();
         let _ = (&mut self.task).await;
+        self.counts()
     }
 }
 
@@ -196,7 +236,7 @@ struct Plc {
     socket: UdpSocket,
     stop: CancellationToken,
     status: watch::Sender<OwnerStatus>,
-    frames: watch::Sender<u64>,
+    counts: watch::Sender<OwnerCounts>,
 }
 
 impl Plc {
@@ -240,6 +280,7 @@ impl Plc {
             }
             Err(error) => return OwnerStatus::Lost(error.to_string()),
         };
+        self.counts.send_modify(|counts| counts.opened += 1);
         self.status.send_replace(OwnerStatus::Open);
         let reason = match self.exchange(&open, &accepted).await {
             Ok(()) => "the frames stopped".to_owned(),
@@ -291,6 +332,7 @@ impl Plc {
         let mut ticks = interval(opened.o2t_api.max(Duration::from_millis(1)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut sequence: u32 = 0;
+        let mut last = None;
         let mut heartbeat = Vec::new();
         let (mut unicast, mut multicast) = ([0; 1024], [0; 1024]);
         loop {
@@ -309,10 +351,15 @@ impl Plc {
                 Ok((length, from)) = self.socket.recv_from(&mut unicast) => (&unicast[..length], from),
                 Ok((length, from)) = receive(group.as_ref(), &mut multicast) => (&multicast[..length], from),
             };
-            let ours = Frame::decode(datagram).is_some_and(|frame| frame.connection == opened.t2o_id);
-            if ours && from.ip() == self.meter.ip() {
+            let frame = Frame::decode(datagram).filter(|frame| frame.connection == opened.t2o_id);
+            if let Some(frame) = frame.filter(|_| from.ip() == self.meter.ip()) {
                 deadline = Instant::now() + watchdog;
-                self.frames.send_modify(|frames| *frames += 1);
+                let missing = last.map_or(0, |last| frame.sequence.wrapping_sub(last).saturating_sub(1));
+                last = Some(frame.sequence);
+                self.counts.send_modify(|counts| {
+                    counts.frames += 1;
+                    counts.lost += u64::from(missing);
+                });
             }
         }
     }
