@@ -2,7 +2,7 @@
 # Sets up and runs every test on a Debian or Ubuntu machine, as root or with sudo. Idempotent; arguments go to `cargo test`.
 #
 # What it sets up: Debian packages that are missing, and under target/peers the third-party programs that the tests
-# named in tests/peers.rs talk to (a Python environment, InfluxData's line protocol decoder, a packet capture).
+# named in tests/peers.rs and tests/namespaces talk to (Python and Node.js packages, InfluxData's line protocol decoder, a packet capture).
 # Plain `cargo test` needs none of this and leaves those tests out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -29,6 +29,9 @@ install_packages() {
     command -v go >/dev/null || missing+=(golang-go)
     command -v mbpoll >/dev/null || missing+=(mbpoll)
     command -v tshark >/dev/null || missing+=(tshark)
+    command -v ip >/dev/null || missing+=(iproute2)
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
     command -v setcap >/dev/null || [ -x /usr/sbin/setcap ] || missing+=(libcap2-bin)
     [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
@@ -57,6 +60,17 @@ build_python_peers() {
     cp "$wanted" "$installed"
 }
 
+build_node_peers() {
+    local wanted=tests/peers/node/package-lock.json installed=$peers/node/installed.json
+    cmp -s "$wanted" "$installed" && return
+    rm -rf "$peers/node"
+    mkdir -p "$peers/node"
+    cp tests/peers/node/package.json "$wanted" "$peers/node/"
+    (cd "$peers/node" && npm ci --ignore-scripts --no-audit --no-fund --silent </dev/null) ||
+        die "npm could not install $wanted; is the network reachable?"
+    cp "$wanted" "$installed"
+}
+
 build_line_protocol_decoder() {
     (cd tests/peers/lineprotocol && go build -o "$peers/lineprotocol" main.go) ||
         die "go could not build tests/peers/lineprotocol"
@@ -76,6 +90,7 @@ install_packages
 cargo --version >/dev/null 2>&1 || rustup default stable || die "no Rust toolchain; run 'rustup default stable'"
 mkdir -p "$peers"
 build_python_peers
+build_node_peers
 build_line_protocol_decoder
 copy_packet_capture
 cargo test --features peer-tests "$@"

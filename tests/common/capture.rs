@@ -1,4 +1,4 @@
-//! What went over loopback, as Wireshark sees it.
+//! What went over loopback or a network of namespaces, as Wireshark sees it.
 
 use std::io::Read;
 use std::net::UdpSocket;
@@ -8,11 +8,17 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::network::Network;
 use super::peer::{peer, port};
 use super::process::run;
 
 const BEGIN: &[u8] = b"the capture begins here";
 const END: &[u8] = b"the capture ends here";
+
+/// The registered ports.
+const EIP: u16 = 44818;
+const MODBUS: u16 = 502;
+const DISCARD: u16 = 9;
 
 /// Longest wait for a packet of our own to appear.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -37,8 +43,21 @@ impl Capture {
         marker.connect(to_itself).expect("a socket can send to itself");
         let (eip, modbus) = (port(eip), port(modbus));
         let filter = format!("tcp port {eip} or tcp port {modbus} or udp port {}", to_itself.port());
+        Capture::on("lo", &filter, marker, (eip, modbus))
+    }
+
+    /// Starts to capture EtherNet/IP on the switch of a network.
+    pub(crate) fn of_network() -> Capture {
+        let marker = UdpSocket::bind((Network::HERE, 0)).expect("the switch has an address");
+        marker.set_broadcast(true).expect("a socket may broadcast");
+        marker.connect((Network::BROADCAST, DISCARD)).expect("the network can be reached");
+        let filter = format!("tcp port {EIP} or udp port 2222 or udp port {DISCARD}");
+        Capture::on(Network::SWITCH, &filter, marker, (EIP, MODBUS))
+    }
+
+    fn on(interface: &str, filter: &str, marker: UdpSocket, (eip, modbus): (u16, u16)) -> Capture {
         let mut command = Command::new(peer("dumpcap"));
-        command.args(["-q", "-p", "-i", "lo", "-w", "-", "-f", &filter]);
+        command.args(["-q", "-p", "-i", interface, "-w", "-", "-f", filter]);
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("dumpcap starts");
         let mut stdout = child.stdout.take().expect("stdout is a pipe");
@@ -73,8 +92,8 @@ impl Capture {
                 let _ = self.child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut said));
                 panic!("dumpcap ended, {status}; capturing needs root or tests/run.sh: {said}");
             }
-            assert!(Instant::now() < until, "dumpcap captures nothing on loopback");
-            self.marker.send(marker).expect("loopback takes a packet");
+            assert!(Instant::now() < until, "dumpcap captures nothing of our own");
+            self.marker.send(marker).expect("the network takes a packet");
             self.bytes.extend(self.chunks.recv_timeout(Duration::from_millis(100)).unwrap_or_default());
         }
     }

@@ -8,6 +8,7 @@ pub(crate) mod lines;
 pub(crate) mod listening;
 pub(crate) mod meter;
 pub(crate) mod namespace;
+pub(crate) mod network;
 pub(crate) mod peer;
 pub(crate) mod points;
 pub(crate) mod process;

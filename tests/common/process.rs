@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// Longest wait for anything; only a broken program reaches it.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -51,6 +53,12 @@ impl Process {
     pub(crate) fn wait_for(&mut self, wanted: &str) -> String {
         let found = self.wait_until(|printed| printed.contains(wanted));
         found.lines().find(|line| line.contains(wanted)).unwrap_or_default().to_owned()
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).expect("an id is positive");
+        kill_process(Pid::from_raw(id).expect("an id is not zero"), signal).expect("the program runs");
     }
 
     /// Gives the program this input and then the end of it, waits until it ends with this status, and returns

@@ -46,7 +46,13 @@ impl Program {
     /// Starts the program with another stdout than a pipe that is always read.
     pub(crate) fn start_with(arguments: &[&str], stdout: Stdio) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_telegraf-pm500"));
-        command.args(arguments).stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
+        command.args(arguments);
+        Program::from_command(command, stdout)
+    }
+
+    /// Starts the program where this command runs it.
+    pub(crate) fn from_command(mut command: Command, stdout: Stdio) -> Program {
+        command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let (sender, said) = channel();
         if let Some(stdout) = child.stdout.take() {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use telegraf_pm500::simulator::{Asked, Faults, Options, Record, SimulatedMeter, Simulator};
 use tokio::runtime::Runtime;
 
-/// Longest wait for anything; only a broken program reaches it.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+/// Longest wait for anything; only a broken program reaches it. A lost owner is looked for after one minute.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Running simulated meters.
 pub(crate) struct Simulated {

@@ -1,0 +1,12 @@
+//! Listening beside a PLC on a network with separate addresses: a meter, its PLC and two collectors, each in a
+//! network namespace of its own. `tests/run.sh` runs this; the table of who locks whom out is printed by
+//! `cargo test --features peer-tests --test namespaces table -- --nocapture`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, its helpers too")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod listeners;
+mod plant;
+mod scanner;
+mod table;
+mod wire;
