@@ -7,7 +7,7 @@ use telegraf_pm500::simulator::{Asked, Faults, Options, Record, SimulatedMeter, 
 use tokio::runtime::Runtime;
 
 /// Longest wait for anything; only a broken program reaches it. A lost owner is looked for after one minute.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
 
 /// Running simulated meters.
 pub(crate) struct Simulated {
