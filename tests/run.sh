@@ -2,7 +2,7 @@
 # Sets up and runs every test on a Debian or Ubuntu machine, as root or with sudo. Idempotent; arguments go to `cargo test`.
 #
 # What it sets up: Debian packages that are missing, and under target/peers the third-party programs that the tests
-# named in tests/peers.rs and tests/namespaces talk to (Python and Node.js packages, InfluxData's line protocol decoder, a packet capture).
+# in tests/peers.rs, tests/namespaces and tests/queries talk to (Python and Node.js packages, InfluxData's line protocol decoder, InfluxDB, a packet capture).
 # Plain `cargo test` needs none of this and leaves those tests out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -76,6 +76,22 @@ build_line_protocol_decoder() {
         die "go could not build tests/peers/lineprotocol"
 }
 
+# A private copy of Debian's InfluxDB 1: its package would start a database for the whole machine.
+unpack_influxdb() {
+    [ -x "$peers/influxd" ] && return
+    local unpacked=$peers/unpacked
+    rm -rf "$unpacked"
+    mkdir -p "$unpacked"
+    (
+        cd "$unpacked"
+        download() { apt-get -o APT::Sandbox::User="$(id -un)" -qq download influxdb; }
+        download || { as_root apt-get update -qq && download; }
+        dpkg-deb --extract influxdb_*.deb .
+    ) || die "apt-get could not download influxdb; is the network reachable?"
+    mv "$unpacked/usr/bin/influxd" "$peers/influxd"
+    rm -rf "$unpacked"
+}
+
 # A private copy of the capture program: an ordinary user may capture with it, and nothing outside target/ changes.
 copy_packet_capture() {
     local installed
@@ -92,5 +108,6 @@ mkdir -p "$peers"
 build_python_peers
 build_node_peers
 build_line_protocol_decoder
+unpack_influxdb
 copy_packet_capture
 cargo test --features peer-tests "$@"
