@@ -2,7 +2,8 @@
 # Sets up and runs every test on a Debian or Ubuntu machine, as root or with sudo. Idempotent; arguments go to `cargo test`.
 #
 # What it sets up: Debian packages that are missing, and under target/peers the third-party programs that the tests
-# in tests/peers.rs, tests/namespaces and tests/queries talk to (Python and Node.js packages, InfluxData's line protocol decoder, InfluxDB, a packet capture).
+# in tests/peers.rs, tests/namespaces and tests/queries talk to (Python and Node.js packages, InfluxData's line
+# protocol decoder, InfluxDB, a packet capture).
 # Plain `cargo test` needs none of this and leaves those tests out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -92,6 +93,14 @@ unpack_influxdb() {
     rm -rf "$unpacked"
 }
 
+# The last InfluxDB whose Flux is all Go; Debian's has none.
+build_flux() {
+    [ -x "$peers/influxd-flux" ] && return
+    GOBIN=$peers/flux go install github.com/influxdata/influxdb/cmd/influxd@v1.8.10 || die "go could not build InfluxDB 1.8"
+    mv "$peers/flux/influxd" "$peers/influxd-flux"
+    rmdir "$peers/flux"
+}
+
 # A private copy of the capture program: an ordinary user may capture with it, and nothing outside target/ changes.
 copy_packet_capture() {
     local installed
@@ -109,5 +118,6 @@ build_python_peers
 build_node_peers
 build_line_protocol_decoder
 unpack_influxdb
+build_flux
 copy_packet_capture
 cargo test --features peer-tests "$@"

@@ -129,6 +129,18 @@ impl InfluxDb {
         rows.map(|row| (text(&row[0]), text(&row[1]))).collect()
     }
 
+    /// The CSV that a Flux query gives; needs release 1.7 or later.
+    #[track_caller]
+    pub(crate) fn flux(&self, flux: &str) -> String {
+        let request = self.agent.post(format!("{}/api/v2/query", self.url));
+        let request =
+            request.header("Content-Type", "application/vnd.flux").header("Accept", "application/csv");
+        let mut answer = request.send(flux).expect("InfluxDB answers");
+        let body = answer.body_mut().read_to_string().expect("the answer is text");
+        assert!(answer.status().is_success(), "{body}\n{flux}");
+        body
+    }
+
     /// An answer's status and text.
     pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> (u16, String) {
         let request = self.agent.get(format!("{}{path}", self.url)).query_pairs(query.iter().copied());

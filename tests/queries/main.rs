@@ -1,7 +1,10 @@
-//! The queries, the dashboard and the alert rules that are shipped under telegraf/ answer truthfully. A real
-//! InfluxDB executes them as they stand in their files. `tests/run.sh` sets it up and runs this.
+//! The queries, the dashboard and the alert rules that are shipped under telegraf/ answer truthfully. Real engines
+//! execute them as they stand in their files: InfluxDB 1 for InfluxQL and Flux, Apache DataFusion, the engine of
+//! InfluxDB 3, for its SQL. `tests/run.sh` sets them up and runs this.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, its helpers too")]
 
 #[path = "../common/mod.rs"]
 mod common;
-mod database;
+mod engine;
+mod files;
+mod history;

@@ -1,0 +1,26 @@
+-- Energy per hour and meter, in kWh, of the last day.
+--
+-- Sums the counter's steps, so that no energy is lost at the edges of an hour, and leaves out the step backwards of a
+-- counter reset or rollover. covered_s says how much time the energy belongs to: 3600 when all is well, less where
+-- data is missing or the counter was reset, more where the steps begin before the hour (a gap: its energy comes in
+-- the hour in which the data returned, because nobody knows when it was used).
+-- The plugin reads energy on the full minute; the second that is taken off lets a reading of 11:00:00.02 close the
+-- hour.
+SELECT
+  meter,
+  date_bin(INTERVAL '1 hour', time - INTERVAL '1 second') AS time,
+  sum(step) / 1000.0 AS kwh,
+  sum(span_s) AS covered_s
+FROM (
+  SELECT
+    meter,
+    time,
+    active_import_wh - lag(active_import_wh) OVER reading AS step,
+    (CAST(time AS BIGINT) - CAST(lag(time) OVER reading AS BIGINT)) / 1e9 AS span_s
+  FROM powermonitor_500_energy
+  WHERE time >= now() - INTERVAL '1 day'
+  WINDOW reading AS (PARTITION BY meter ORDER BY time)
+) AS steps
+WHERE step >= 0
+GROUP BY 1, 2
+ORDER BY 1, 2
