@@ -72,9 +72,9 @@ build_node_peers() {
     cp "$wanted" "$installed"
 }
 
-build_line_protocol_decoder() {
-    (cd tests/peers/lineprotocol && go build -o "$peers/lineprotocol" main.go) ||
-        die "go could not build tests/peers/lineprotocol"
+# A Go program beside the tests, by its folder's name.
+build_go_peer() {
+    (cd "tests/peers/$1" && go build -o "$peers/$1" main.go) || die "go could not build tests/peers/$1"
 }
 
 # A private copy of Debian's InfluxDB 1: its package would start a database for the whole machine.
@@ -116,7 +116,8 @@ cargo --version >/dev/null 2>&1 || rustup default stable || die "no Rust toolcha
 mkdir -p "$peers"
 build_python_peers
 build_node_peers
-build_line_protocol_decoder
+build_go_peer lineprotocol
+build_go_peer grafana
 unpack_influxdb
 build_flux
 copy_packet_capture
