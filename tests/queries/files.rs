@@ -58,7 +58,7 @@ fn topics(history: &History) -> Vec<(&'static str, Vec<Row>)> {
             "data_age",
             vec![
                 row! { meter: "press-4", time: history.now, age_s: 0.004 },
-                row! { meter: "press-5", time: history.now, age_s: 20.005 },
+                row! { meter: "press-5", time: history.now, age_s: 125.005 },
             ],
         ),
         (

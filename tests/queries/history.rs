@@ -110,12 +110,14 @@ impl History {
     }
 
     fn statuses(&mut self) {
-        for (ago, up, age) in [(20, 1, 5), (10, 0, 10_005), (0, 0, 20_005)] {
+        for (ago, up, age, timeouts) in [(20, 1, 5, 1), (10, 0, 115_005, 4), (0, 0, 125_005, 9)] {
             let time = self.now - ago * 1_000_000_000;
             let good = r#"up=1i,result_code=0i,realtime_age_ms=4i,result="success""#;
             self.line("_status", "meter=press-4", good, time);
             let result = if up == 1 { "success" } else { "timeout" };
-            let fields = format!(r#"up={up}i,result_code=2i,realtime_age_ms={age}i,result="{result}""#);
+            let fields = format!(
+                r#"up={up}i,result_code=2i,realtime_age_ms={age}i,timeouts={timeouts}i,result="{result}""#
+            );
             self.line("_status", "meter=press-5", &fields, time);
         }
     }

@@ -3,8 +3,12 @@
 //! InfluxDB 3, for its SQL. `tests/run.sh` sets them up and runs this.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, its helpers too")]
 
+mod alerts;
 #[path = "../common/mod.rs"]
 mod common;
+mod dashboard;
 mod engine;
 mod files;
+mod grafana;
 mod history;
+mod trouble;
