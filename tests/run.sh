@@ -118,6 +118,7 @@ build_python_peers
 build_node_peers
 build_go_peer lineprotocol
 build_go_peer grafana
+build_go_peer compose
 unpack_influxdb
 build_flux
 copy_packet_capture
