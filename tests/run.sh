@@ -2,11 +2,19 @@
 # Sets up and runs every test on a Debian or Ubuntu machine, as root or with sudo. Idempotent; arguments go to `cargo test`.
 #
 # What it sets up: Debian packages that are missing, and under target/peers the third-party programs that the tests
-# named in tests/peers.rs and tests/namespaces talk to (Python and Node.js packages, InfluxData's line protocol decoder, a packet capture).
-# Plain `cargo test` needs none of this and leaves those tests out.
+# named in tests/peers.rs, tests/namespaces and tests/telegraf talk to (Python and Node.js packages, InfluxData's line
+# protocol decoder, a packet capture, Telegraf). Plain `cargo test` needs none of this and leaves those tests out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 peers=$PWD/target/peers
+
+# Telegraf's current release, the Go it needs at least, and the Go that is fetched where that is not installed.
+telegraf=v1.39.3
+telegraf_needs_go=1.26
+fetched_go=go1.26.8
+# The parts of Telegraf that telegraf/ and the tests use; all of Telegraf would take ten times as long to build.
+telegraf_tags=custom,inputs.execd,outputs.discard,outputs.file,outputs.influxdb,outputs.influxdb_v2,outputs.influxdb_v3
+telegraf_tags+=,outputs.mqtt,outputs.prometheus_client,processors.starlark,parsers.influx,serializers.influx,serializers.json
 
 die() {
     echo "tests/run.sh: $*" >&2
@@ -23,8 +31,28 @@ as_root() {
     fi
 }
 
+# Debian starts a server as soon as its package is there. The tests start their own, on free ports and in directories of
+# their own; a server that was not asked for would only stand in the way.
+without_services() {
+    local policy=/usr/sbin/policy-rc.d ours=0 status=0
+    if [ ! -e "$policy" ]; then
+        ours=1
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 0755 "$policy"
+    fi
+    "$@" || status=$?
+    [ $ours -eq 0 ] || as_root rm -f "$policy"
+    return $status
+}
+
 install_packages() {
-    local missing=()
+    local missing=() server services=()
+    for server in influxd:influxdb victoria-metrics:victoria-metrics mosquitto:mosquitto; do
+        command -v "${server%:*}" >/dev/null || [ -x "/usr/sbin/${server%:*}" ] || services+=("${server#*:}")
+    done
+    missing+=("${services[@]}")
+    command -v mosquitto_sub >/dev/null || missing+=(mosquitto-clients)
+    command -v openssl >/dev/null || missing+=(openssl)
     command -v cc >/dev/null || missing+=(build-essential)
     command -v go >/dev/null || missing+=(golang-go)
     command -v mbpoll >/dev/null || missing+=(mbpoll)
@@ -46,8 +74,11 @@ install_packages() {
     fi
     # Wireshark asks whether ordinary users may capture; the answer must be there before the question.
     echo 'wireshark-common wireshark-common/install-setuid boolean false' | as_root debconf-set-selections
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null ||
+    without_services as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null ||
         die "apt-get could not install ${missing[*]}"
+    # Nor at the next boot.
+    [ ${#services[@]} -eq 0 ] || ! command -v systemctl >/dev/null || as_root systemctl --quiet disable "${services[@]}"
 }
 
 build_python_peers() {
@@ -76,6 +107,36 @@ build_line_protocol_decoder() {
         die "go could not build tests/peers/lineprotocol"
 }
 
+# Prints the Go program to build Telegraf with. Debian 12 has Go 1.19, which cannot fetch a newer one itself. Go's own
+# modules hold it, under the same checksums, and any Go can download a module.
+go_for_telegraf() {
+    local installed arch root
+    installed=$(go env GOVERSION)
+    if printf 'go%s\n%s\n' "$telegraf_needs_go" "$installed" | sort --version-sort --check=quiet; then
+        echo go
+        return
+    fi
+    echo "Telegraf $telegraf needs Go $telegraf_needs_go, and ${installed#go} is installed: fetching $fetched_go" >&2
+    arch=$(go env GOARCH)
+    go mod download "golang.org/toolchain@v0.0.1-$fetched_go.linux-$arch" || return
+    root=$(go env GOMODCACHE)/golang.org/toolchain@v0.0.1-$fetched_go.linux-$arch
+    # A module's files are not executable.
+    chmod -R a+x "$root/bin" "$root/pkg/tool"
+    echo "$root/bin/go"
+}
+
+# About 100 s on two cores, most of it once per machine: Go keeps what it has compiled.
+build_telegraf() {
+    local go wanted="$telegraf $telegraf_tags" installed=$peers/telegraf.txt begun=$SECONDS
+    [ -x "$peers/telegraf" ] && [ "$wanted" = "$(cat "$installed" 2>/dev/null)" ] && return
+    go=$(go_for_telegraf) || die "Go $telegraf_needs_go could not be fetched; install it from https://go.dev/dl"
+    GOTOOLCHAIN=local GOBIN=$peers CGO_ENABLED=0 "$go" install -trimpath -ldflags '-s -w' -tags "$telegraf_tags" \
+        "github.com/influxdata/telegraf/cmd/telegraf@$telegraf" ||
+        die "go could not build Telegraf $telegraf; is the network reachable?"
+    echo "$wanted" >"$installed"
+    echo "Built Telegraf $telegraf in $((SECONDS - begun)) s"
+}
+
 # A private copy of the capture program: an ordinary user may capture with it, and nothing outside target/ changes.
 copy_packet_capture() {
     local installed
@@ -92,5 +153,6 @@ mkdir -p "$peers"
 build_python_peers
 build_node_peers
 build_line_protocol_decoder
+build_telegraf
 copy_packet_capture
 cargo test --features peer-tests "$@"
