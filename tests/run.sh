@@ -2,8 +2,9 @@
 # Sets up and runs every test on a Debian or Ubuntu machine, as root or with sudo. Idempotent; arguments go to `cargo test`.
 #
 # What it sets up: Debian packages that are missing, and under target/peers the third-party programs that the tests
-# named in tests/peers.rs, tests/namespaces and tests/telegraf talk to (Python and Node.js packages, InfluxData's line
-# protocol decoder, a packet capture, Telegraf). Plain `cargo test` needs none of this and leaves those tests out.
+# in tests/peers.rs, tests/namespaces, tests/queries and tests/telegraf talk to (Python and Node.js packages, InfluxData's
+# line protocol decoder, InfluxDB, VictoriaMetrics, Mosquitto, a packet capture, Telegraf).
+# Plain `cargo test` needs none of this and leaves those tests out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 peers=$PWD/target/peers
@@ -31,26 +32,8 @@ as_root() {
     fi
 }
 
-# Debian starts a server as soon as its package is there. The tests start their own, on free ports and in directories of
-# their own; a server that was not asked for would only stand in the way.
-without_services() {
-    local policy=/usr/sbin/policy-rc.d ours=0 status=0
-    if [ ! -e "$policy" ]; then
-        ours=1
-        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
-        as_root chmod 0755 "$policy"
-    fi
-    "$@" || status=$?
-    [ $ours -eq 0 ] || as_root rm -f "$policy"
-    return $status
-}
-
 install_packages() {
-    local missing=() server services=()
-    for server in influxd:influxdb victoria-metrics:victoria-metrics mosquitto:mosquitto; do
-        command -v "${server%:*}" >/dev/null || [ -x "/usr/sbin/${server%:*}" ] || services+=("${server#*:}")
-    done
-    missing+=("${services[@]}")
+    local missing=()
     command -v mosquitto_sub >/dev/null || missing+=(mosquitto-clients)
     command -v openssl >/dev/null || missing+=(openssl)
     command -v cc >/dev/null || missing+=(build-essential)
@@ -74,11 +57,8 @@ install_packages() {
     fi
     # Wireshark asks whether ordinary users may capture; the answer must be there before the question.
     echo 'wireshark-common wireshark-common/install-setuid boolean false' | as_root debconf-set-selections
-    without_services as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null ||
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null ||
         die "apt-get could not install ${missing[*]}"
-    # Nor at the next boot.
-    [ ${#services[@]} -eq 0 ] || ! command -v systemctl >/dev/null || as_root systemctl --quiet disable "${services[@]}"
 }
 
 build_python_peers() {
@@ -135,6 +115,22 @@ build_telegraf() {
         die "go could not build Telegraf $telegraf; is the network reachable?"
     echo "$wanted" >"$installed"
     echo "Built Telegraf $telegraf in $((SECONDS - begun)) s"
+# A private copy of a server of Debian's, with what it depends on: its package would start it for the whole machine.
+unpack_server() {
+    local package=$1 program=$2 unpacked=$peers/unpacked
+    [ -x "$peers/${program##*/}" ] && return
+    rm -rf "$unpacked"
+    mkdir -p "$unpacked"
+    (
+        cd "$unpacked"
+        download() { apt-get -o APT::Sandbox::User="$(id -un)" -qq download "$package"; }
+        download || { as_root apt-get update -qq && download; }
+        dpkg-deb --extract "${package}"_*.deb .
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -qq --no-install-recommends \
+            satisfy "$(dpkg-deb --field "${package}"_*.deb Depends)" </dev/null
+    ) || die "apt-get could not get $package; is the network reachable?"
+    mv "$unpacked/$program" "$peers/"
+    rm -rf "$unpacked"
 }
 
 # A private copy of the capture program: an ordinary user may capture with it, and nothing outside target/ changes.
@@ -154,5 +150,8 @@ build_python_peers
 build_node_peers
 build_line_protocol_decoder
 build_telegraf
+unpack_server influxdb usr/bin/influxd
+unpack_server victoria-metrics usr/bin/victoria-metrics
+unpack_server mosquitto usr/sbin/mosquitto
 copy_packet_capture
 cargo test --features peer-tests "$@"

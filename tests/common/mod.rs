@@ -3,6 +3,7 @@
 
 pub(crate) mod capture;
 pub(crate) mod fake;
+pub(crate) mod influxdb;
 pub(crate) mod line;
 pub(crate) mod lines;
 pub(crate) mod listening;

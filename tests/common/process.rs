@@ -55,6 +55,19 @@ impl Process {
         found.lines().find(|line| line.contains(wanted)).unwrap_or_default().to_owned()
     }
 
+    /// The first line on stderr, whole lines only, that contains `wanted`.
+    pub(crate) fn wait_for_log(&mut self, wanted: &str) -> String {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            if let Some(line) = self.complained.lines().find(|line| line.contains(wanted)) {
+                return line.to_owned();
+            }
+            if let Err(why) = self.next_line(until) {
+                panic!("{why} while waiting for {}: {}{}", self.name, self.complained, self.printed);
+            }
+        }
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).expect("an id is positive");
