@@ -115,6 +115,8 @@ build_telegraf() {
         die "go could not build Telegraf $telegraf; is the network reachable?"
     echo "$wanted" >"$installed"
     echo "Built Telegraf $telegraf in $((SECONDS - begun)) s"
+}
+
 # A private copy of a server of Debian's, with what it depends on: its package would start it for the whole machine.
 unpack_server() {
     local package=$1 program=$2 unpacked=$peers/unpacked
