@@ -1,9 +1,10 @@
 //! `telegraf-pm500`: parse the command line, hand over to one command, print one error.
 
+use std::io::{IsTerminal as _, stderr};
 use std::process::ExitCode;
 
 use telegraf_pm500::cli::Cli;
-use telegraf_pm500::{commands, logging};
+use telegraf_pm500::{commands, logging, plugin};
 
 fn main() -> ExitCode {
     logging::start(log::LevelFilter::Info);
@@ -17,17 +18,22 @@ fn main() -> ExitCode {
         Err(wrong) => {
             let text = wrong.to_string();
             let first = text.lines().next().unwrap_or_default();
-            log::error!("{} (see --help)", sentence(first.strip_prefix("error: ").unwrap_or(first)));
-            return ExitCode::from(commands::BAD_CONFIG);
+            return refuse(&format!("{} (see --help)", first.strip_prefix("error: ").unwrap_or(first)));
         }
     };
     match commands::dispatch(cli) {
         Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            log::error!("{}", sentence(&format!("{error:#}")));
-            ExitCode::from(commands::BAD_CONFIG)
-        }
+        Err(error) => refuse(&format!("{error:#}")),
     }
+}
+
+/// Says the one error, and gives Telegraf the time to read it.
+fn refuse(error: &str) -> ExitCode {
+    log::error!("{}", sentence(error));
+    if !stderr().is_terminal() {
+        std::thread::sleep(plugin::LINGER);
+    }
+    ExitCode::from(commands::BAD_CONFIG)
 }
 
 /// Begins with a capital, as Telegraf's log lines do, unless it begins with a name.

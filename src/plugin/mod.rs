@@ -35,8 +35,9 @@ use output::Output;
 const TO_CLOSE: Duration = Duration::from_secs(2);
 /// How long what is queued may take to be written at the end.
 const TO_FLUSH: Duration = Duration::from_secs(1);
-/// How long the process lingers after closing stdout.
-const LINGER: Duration = Duration::from_millis(100);
+/// How long the process lingers after its last word: Telegraf loses what is still in a pipe when the process at its
+/// other end is gone.
+pub const LINGER: Duration = Duration::from_millis(100);
 /// How often the state file is written when something changed.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 

@@ -68,6 +68,11 @@ impl Process {
         }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).expect("an id is positive");
@@ -77,6 +82,26 @@ impl Process {
     /// Gives the program this input and then the end of it, waits until it ends with this status, and returns
     /// all that it printed on stdout.
     pub(crate) fn end(mut self, input: &str, status: i32) -> String {
+        let ended = self.wait(input);
+        assert_eq!(ended, Some(status), "{}: {}{}", self.name, self.complained, self.printed);
+        std::mem::take(&mut self.printed)
+    }
+
+    /// Waits until the program ends with this status, and returns all that it printed on stderr.
+    pub(crate) fn log_at_end(mut self, status: i32) -> String {
+        let ended = self.wait("");
+        assert_eq!(ended, Some(status), "{}: {}{}", self.name, self.complained, self.printed);
+        std::mem::take(&mut self.complained)
+    }
+
+    /// Waits until the program ends as it likes, and returns all that it printed on stdout.
+    pub(crate) fn end_of_any_kind(mut self) -> String {
+        self.wait("");
+        std::mem::take(&mut self.printed)
+    }
+
+    /// Gives the program this input and then the end of it, and waits for its end.
+    fn wait(&mut self, input: &str) -> Option<i32> {
         let mut stdin = self.child.stdin.take().expect("stdin is a pipe");
         let input = input.to_owned();
         // From another thread: a program may print before it has read everything. It may also not read it.
@@ -90,9 +115,7 @@ impl Process {
         let said = format!("{}: {}{}", self.name, self.complained, self.printed);
         assert_eq!(ended, RecvTimeoutError::Disconnected, "does not end: {said}");
         let _ = writer.join();
-        let ended = self.child.wait().expect("the program can be awaited");
-        assert_eq!(ended.code(), Some(status), "{said}");
-        std::mem::take(&mut self.printed)
+        self.child.wait().expect("the program can be awaited").code()
     }
 
     fn next_line(&mut self, until: Instant) -> Result<(), RecvTimeoutError> {

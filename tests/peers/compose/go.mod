@@ -1,6 +1,6 @@
 module telegraf-pm500/tests/peers/compose
 
-go 1.21
+go 1.23
 
 require github.com/compose-spec/compose-go/v2 v2.9.1
 
