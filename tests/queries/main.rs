@@ -1,6 +1,7 @@
 //! The queries, the dashboard and the alert rules that are shipped under telegraf/ answer truthfully. Real engines
 //! execute them as they stand in their files: InfluxDB 1 for InfluxQL and Flux, Apache DataFusion, the engine of
-//! InfluxDB 3, for its SQL. `tests/run.sh` sets them up and runs this.
+//! InfluxDB 3, for its SQL; Grafana's types and Docker Compose's loader read the other files. `tests/run.sh` sets
+//! them up and runs this.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, its helpers too")]
 
 mod alerts;
@@ -11,4 +12,5 @@ mod engine;
 mod files;
 mod grafana;
 mod history;
+mod stack;
 mod trouble;

@@ -17,14 +17,16 @@ const SETTINGS: [(&str, &str); 5] = [
     ("AWS_IOT_CLIENT_ID", "plant-vienna"),
 ];
 
-/// Every *.conf below a folder.
+/// Every *.conf below a folder that is Telegraf's.
 fn configurations(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(configurations(&path));
-        } else if path.extension().is_some_and(|extension| extension == "conf") {
+        } else if path.extension().is_some_and(|extension| extension == "conf")
+            && !path.ends_with("mosquitto.conf")
+        {
             found.push(path);
         }
     }
