@@ -153,6 +153,7 @@ build_node_peers
 build_line_protocol_decoder
 build_telegraf
 unpack_server influxdb usr/bin/influxd
+unpack_server influxdb-client usr/bin/influx
 unpack_server victoria-metrics usr/bin/victoria-metrics
 unpack_server mosquitto usr/sbin/mosquitto
 copy_packet_capture
