@@ -72,7 +72,7 @@ fn every_command_that_the_readmes_show_is_one() {
     for (readme, least) in [("README.md", 7), ("telegraf/README.md", 1)] {
         let mut seen = 0;
         for line in code(&read(readme)) {
-            let command = line.strip_prefix("sudo -u telegraf ").unwrap_or(&line);
+            let command = line.strip_prefix("sudo -u telegraf ").unwrap_or(&line).trim_end_matches(" &");
             let ours = match command.strip_prefix("cargo run --release -- ") {
                 Some(arguments) => format!("telegraf-pm500 {arguments}"),
                 None => command.to_owned(),

@@ -168,6 +168,7 @@ build_go_peer compose
 build_flux
 build_telegraf
 unpack_server influxdb usr/bin/influxd
+unpack_server influxdb-client usr/bin/influx
 unpack_server victoria-metrics usr/bin/victoria-metrics
 unpack_server mosquitto usr/bin/mosquitto_passwd usr/sbin/mosquitto
 copy_packet_capture

@@ -11,6 +11,7 @@ mod certificates;
 mod influxdb;
 mod life;
 mod mqtt;
+mod newcomer;
 mod plant;
 mod processors;
 mod program;
