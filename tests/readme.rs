@@ -62,9 +62,15 @@ fn code(markdown: &str) -> Vec<String> {
 
 #[test]
 fn the_generated_sections_are_what_the_program_says() {
-    // One test, for both sections are in one file that may be written.
+    // One test, for all sections are in one file that may be written.
     assert_section("config", &format!("\n```toml\n{}```\n\n", Config::sample()));
     assert_section("fields", &format!("\n{}\n", fields::markdown(&Profile::built_in())));
+    // Executed by tests/queries.
+    let query = |language: &str, name: &str| {
+        format!("```{language}\n{}```\n\n", read(&format!("telegraf/queries/{name}")))
+    };
+    let queries = query("sql", "energy_per_hour.influxql") + &query("js", "meters_down.flux");
+    assert_section("queries", &format!("\n{queries}"));
 }
 
 #[test]
