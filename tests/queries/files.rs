@@ -1,11 +1,15 @@
 //! Every query file under telegraf/queries, asked in every language it is written in.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::common::peer::{peer, scratch};
+use crate::common::process::Process;
 use crate::engine::{Engines, Row};
+use crate::grafana::shipped;
 use crate::history::{History, MINUTE};
 
 const LANGUAGES: [&str; 3] = ["flux", "influxql", "sql"];
@@ -164,7 +168,7 @@ fn assert_rows(name: &str, mut found: Vec<Row>, wanted: &[Row]) {
 fn every_query_file_tells_the_truth_about_resets_gaps_and_window_edges() {
     let history = History::new();
     let engines = Engines::filled("queries_files", &history.lines);
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("telegraf/queries");
+    let directory = shipped("queries");
     let mut asked = BTreeSet::from(["README.md".to_owned()]);
     for (topic, wanted) in topics(&history) {
         for language in LANGUAGES {
@@ -174,7 +178,26 @@ fn every_query_file_tells_the_truth_about_resets_gaps_and_window_edges() {
             asked.insert(name);
         }
     }
-    let shipped = std::fs::read_dir(&directory).unwrap();
-    let shipped: BTreeSet<_> = shipped.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(shipped, asked, "a query that nobody asks");
+    let found = std::fs::read_dir(&directory).unwrap();
+    let found: BTreeSet<_> = found.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(found, asked, "a query that nobody asks");
+}
+
+#[test]
+fn the_flux_files_are_valid_in_the_flux_of_influxdb_2_as_well() {
+    let flux = std::fs::read_dir(shipped("queries")).unwrap().map(|file| file.unwrap().path());
+    let flux = flux.filter(|file| file.extension().is_some_and(|extension| extension == "flux"));
+    let judge = |files: Vec<PathBuf>| {
+        let mut command = Command::new("node");
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/node/flux.js")).args(files);
+        command.env("NODE_PATH", peer("node/node_modules"));
+        Process::start(&mut command)
+    };
+    judge(flux.collect()).end("", 0);
+
+    // It does know the difference: this was legal in InfluxDB 1.8.
+    let old = scratch("queries_old_flux").join("old.flux");
+    std::fs::write(&old, "from(bucket: \"power\") |> range(start: -1d) |> sum(columns: [\"_value\"])\n")
+        .unwrap();
+    judge(vec![old]).end("", 1);
 }
