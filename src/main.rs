@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 fn refuse(error: &str) -> ExitCode {
     log::error!("{}", sentence(error));
     if !stderr().is_terminal() {
-        std::thread::sleep(plugin::LINGER);
+        plugin::leave();
     }
     ExitCode::from(commands::BAD_CONFIG)
 }

@@ -10,9 +10,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Longest wait for the first value, in seconds; only a broken program reaches it.
 deadline=60
 
-mapfile -t commands < <(sed -n '/^<!-- newcomer -->$/,/^<!-- \/newcomer -->$/p' README.md | sed -n '/^```sh$/,/^```$/{/^```/!p}')
-[ ${#commands[@]} -gt 1 ] || { echo "tests/newcomer.sh: README.md shows no commands between its markers" >&2; exit 1; }
+die() {
+    echo "tests/newcomer.sh: $*" >&2
+    exit 1
+}
 
+shown=$(sed -n '/^<!-- newcomer -->$/,/^<!-- \/newcomer -->$/p' README.md)
+mapfile -t commands < <(sed -n '/^```sh$/,/^```$/{/^```/!p}' <<<"$shown")
+[ ${#commands[@]} -gt 1 ] || die "README.md shows no commands between its markers"
+
+# A point in numbers, whatever the language of the machine.
+LC_NUMERIC=C
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 begun=$EPOCHREALTIME
 seconds_since() { awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", to - from }'; }
@@ -27,8 +35,9 @@ for command in "${commands[@]}"; do
     started=$EPOCHREALTIME
     if [ $number -eq ${#commands[@]} ]; then
         # The last one shows the value, which takes a moment to arrive.
+        SECONDS=0
         until shown=$(eval "$command") && [ -n "$shown" ]; do
-            [ $((SECONDS)) -lt $deadline ] || { echo "tests/newcomer.sh: nothing arrived: $command" >&2; exit 1; }
+            [ $SECONDS -lt $deadline ] || die "nothing arrived: $command"
             sleep 0.2
         done
         echo "$shown"

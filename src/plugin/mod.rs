@@ -5,8 +5,7 @@
 //! ```
 //!
 //! At the end every task gets 2 s to finish its gather and close its session, then what is queued is
-//! written, stdout is closed, and the process lingers 100 ms: Telegraf's reader loses what is still in the
-//! pipe when the process is gone first.
+//! written, and the process [takes its leave](leave).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,9 +34,8 @@ use output::Output;
 const TO_CLOSE: Duration = Duration::from_secs(2);
 /// How long what is queued may take to be written at the end.
 const TO_FLUSH: Duration = Duration::from_secs(1);
-/// How long the process lingers after its last word: Telegraf loses what is still in a pipe when the process at its
-/// other end is gone.
-pub const LINGER: Duration = Duration::from_millis(100);
+/// How long the process lingers after its last word.
+const LINGER: Duration = Duration::from_millis(100);
 /// How often the state file is written when something changed.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 
@@ -83,8 +81,7 @@ pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
     let _ = timeout(TO_CLOSE, async { while tasks.join_next().await.is_some() {} }).await;
     save(&state);
     output.flush(TO_FLUSH);
-    close_stdout();
-    std::thread::sleep(LINGER);
+    leave();
     Ok(())
 }
 
@@ -164,9 +161,12 @@ fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// Closes the pipe to Telegraf by putting /dev/null in its place.
-fn close_stdout() {
+/// Ends both pipes to Telegraf, by putting /dev/null in their places, and lingers 100 ms. When the process is gone
+/// before they are read to their end, Telegraf loses what is in them, and logs an error of its own.
+pub fn leave() {
     if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
         let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
     }
+    std::thread::sleep(LINGER);
 }

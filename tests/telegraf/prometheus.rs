@@ -6,6 +6,7 @@ use telegraf_pm500::meter::Table;
 
 use crate::plant::{FEEDER, PRESS, Plant, loopback, number, wait_for};
 use crate::program::Shipped;
+use crate::victoria::Victoria;
 
 /// A scrape of one port: types by name, and values by name and meter.
 #[derive(Default)]
@@ -65,5 +66,37 @@ fn a_scrape_finds_every_number_once_with_its_type() {
     assert_eq!(found.types["powermonitor_500_status_up"], "gauge");
     let slow = |name: &String| name.starts_with("powermonitor_500_energy") || name.contains("_event");
     assert_eq!(found.types.keys().find(|name| slow(name)), None);
+    telegraf.stop();
+}
+
+/// The scrape configuration that the file shows in its comment.
+fn scrape_configuration(file: &Shipped) -> String {
+    let lines = file.text().lines().map(|line| line.strip_prefix("##").unwrap_or_default());
+    let shown = lines.skip_while(|line| line.trim() != "scrape_configs:").take_while(|line| !line.is_empty());
+    shown.map(|line| format!("{}\n", &line[3..])).collect()
+}
+
+#[test]
+fn the_scrape_configuration_that_is_shown_brings_both_ports_into_a_database() {
+    let plant = Plant::start("prometheus_scrape");
+    let address = loopback();
+    let output = Shipped::file("outputs/prometheus.conf");
+    let scrape = scrape_configuration(&output).replace("telegraf-host", &address.to_string());
+    let file = plant.directory.join("scrape.yml");
+    std::fs::write(&file, format!("global:\n  scrape_interval: 1s\n{scrape}")).unwrap();
+    let server = Victoria::start(&plant.directory, &[format!("-promscrape.config={}", file.display())]);
+    let (often, seldom) = (format!("{address}:9273"), format!("{address}:9274"));
+    let environment = [("PROMETHEUS_LISTEN", often.as_str()), ("PROMETHEUS_LISTEN_SLOW", seldom.as_str())];
+    let telegraf = plant.telegraf(vec![output], &environment);
+
+    let power = number(&plant.expected(FEEDER, Table::Realtime)["active_power_total_w"]);
+    let energy = number(&plant.expected(FEEDER, Table::Energy)["active_import_wh"]);
+    wait_for("both", || {
+        let found = server.newest(FEEDER);
+        let is = |name: &str, value: f64| found.get(name).is_some_and(|found| *found == value);
+        let both = is("powermonitor_500_active_power_total_w", power)
+            && is("powermonitor_500_energy_active_import_wh", energy);
+        both.then_some(())
+    });
     telegraf.stop();
 }

@@ -27,7 +27,8 @@ fn a_wrong_configuration_is_one_clear_line_in_telegrafs_log() {
     telegraf.process.signal(Signal::TERM);
     let said = telegraf.process.log_at_end(0);
     assert_eq!(said.lines().filter(|line| line.contains("intervall")).count(), 1, "{said}");
-    assert_eq!(said.lines().filter(|line| line.contains("stderr: ")).count(), 0, "{said}");
+    // Nor does Telegraf complain about the way it ended.
+    assert!(!said.contains("stderr"), "{said}");
 }
 
 #[test]
@@ -49,7 +50,7 @@ fn lines_of_the_plugins_log_arrive_at_their_level() {
     telegraf.process.wait_for_log(&format!(" I! [inputs.execd] Meter \"{PRESS}\": "));
     telegraf.process.signal(Signal::TERM);
     let said = telegraf.process.log_at_end(0);
-    assert!(!said.contains("stderr: "), "{said}");
+    assert!(!said.contains("stderr"), "{said}");
 }
 
 /// Meters, and the size of a tag that makes their lines long: what waits reaches its limit sooner.
