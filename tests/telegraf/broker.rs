@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::process::Signal;
+
 use crate::certificates::Certificates;
 use crate::common::peer::peer;
 use crate::common::process::Process;
@@ -20,7 +22,12 @@ impl Broker {
     /// A broker for everybody, on port 1883.
     pub(crate) fn plain(directory: &Path) -> Broker {
         let address = loopback();
-        Broker::start(directory, address, &format!("listener 1883 {address}\nallow_anonymous true\n"))
+        let settings = format!(
+            "listener 1883 {address}\nallow_anonymous true\n\
+             persistence true\npersistence_location {}/\n",
+            directory.display()
+        );
+        Broker::start(directory, address, &settings)
     }
 
     /// A broker for those who have a certificate, on port 8883.
@@ -54,9 +61,11 @@ impl Broker {
         self.process = Some(process);
     }
 
-    /// Kills it.
+    /// Ends it. It remembers who subscribed, and what it owes them.
     pub(crate) fn go(&mut self) {
-        self.process = None;
+        let process = self.process.take().unwrap();
+        process.signal(Signal::TERM);
+        process.end("", 0);
     }
 
     /// Waits until it has logged this.
@@ -68,6 +77,13 @@ impl Broker {
     pub(crate) fn subscriber(&self) -> Command {
         let mut command = Command::new("mosquitto_sub");
         command.args(["-h", &self.address.to_string(), "-v", "-q", "1", "-t", "#"]);
+        command
+    }
+
+    /// The same, to whom the broker delivers later what came while he was not connected.
+    pub(crate) fn remembered_subscriber(&self) -> Command {
+        let mut command = self.subscriber();
+        command.args(["--id", "historian", "--disable-clean-session"]);
         command
     }
 }
