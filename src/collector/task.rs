@@ -47,6 +47,7 @@ pub fn schedule(config: &MeterConfig, index: usize, count: usize, now: SystemTim
         round: config.round_interval,
         offset: config.collection_offset,
         stagger: spread.mul_f64(index as f64 / count.max(1) as f64),
+        profile: config.interval_energy,
     };
     let tables = config.tables.iter().map(|table| (table, config.period(table)));
     let beside = config.modbus_tables.iter().map(|table| (table, config.period(table)));
