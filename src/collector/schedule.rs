@@ -145,7 +145,7 @@ impl Schedule {
                 let behind = now.duration_since(entry.next).unwrap_or_default();
                 due.missed = (behind.as_nanos() / entry.period.as_nanos().max(1)) as u64;
             }
-            due.boundary |= self.is_boundary(entry);
+            due.boundary |= self.is_boundary(entry, now);
             due.add(entry.item);
             let next = self.following(&self.entries[at], now);
             let entry = &mut self.entries[at];
@@ -155,11 +155,12 @@ impl Schedule {
         due
     }
 
-    /// Whether an interval of the load profile ends when the entry is due.
-    fn is_boundary(&self, entry: &Entry) -> bool {
+    /// Whether an interval of the load profile has ended since the entry was due.
+    fn is_boundary(&self, entry: &Entry, now: SystemTime) -> bool {
         let energy = matches!(entry.item, Item::Table(Table::Energy) | Item::Beside(Table::Energy));
-        let since = entry.next.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        energy && self.profile.is_some_and(|length| since.is_multiple_of(length.as_nanos()))
+        let nanos = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let ended = |length: Duration| nanos(now) / length.as_nanos() * length.as_nanos();
+        energy && self.profile.is_some_and(|length| ended(length) >= nanos(entry.next))
     }
 
     /// Takes what is due at an outside trigger; the status line always is.
@@ -178,7 +179,7 @@ impl Schedule {
                 },
             };
             if ripe {
-                due.boundary |= self.is_boundary(entry);
+                due.boundary |= self.is_boundary(entry, now);
                 due.add(entry.item);
                 let next = self.following(&self.entries[at], now);
                 let entry = &mut self.entries[at];
@@ -304,9 +305,15 @@ mod tests {
         while schedule.next() < at(1801.0) {
             let (next, exact) = (schedule.next(), schedule.next_is_exact());
             let due = schedule.take(next);
-            let on = |seconds: u64| (next.duration_since(at(0.0)).unwrap().as_millis() as u64).is_multiple_of(seconds * 1000);
+            let on = |seconds: u64| {
+                (next.duration_since(at(0.0)).unwrap().as_millis() as u64).is_multiple_of(seconds * 1000)
+            };
             if next > at(8.0) {
-                assert_eq!((due.tables.contains(Table::Energy), due.boundary), (on(300), on(900)), "{next:?}");
+                assert_eq!(
+                    (due.tables.contains(Table::Energy), due.boundary),
+                    (on(300), on(900)),
+                    "{next:?}"
+                );
                 assert!(exact || !on(300));
             }
             boundaries += u64::from(due.boundary);

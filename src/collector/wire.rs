@@ -33,9 +33,21 @@ impl Collector {
             return Vec::new();
         }
         let mut wanted = tables;
-        if self.about.is_due(SystemTime::now()) {
+        if self.about.is_due(Instant::now()) {
             wanted.insert(Table::Info);
         }
+        self.ask(wanted, events).await
+    }
+
+    /// Looks after listened connections when no table is due: one that is lost is said now, and not when its
+    /// table is due next, which may be an hour away.
+    pub(super) async fn watch(&mut self, events: &mut Vec<Event>) {
+        if self.source.listens() {
+            self.ask(TableSet::EMPTY, events).await;
+        }
+    }
+
+    async fn ask(&mut self, wanted: TableSet, events: &mut Vec<Event>) -> Vec<(Table, Failure)> {
         let mut gather = Gather::new(wanted, &mut self.readings, &mut self.health.traffic);
         let limit = self.config.gather_timeout;
         if timeout(limit, self.source.gather(&mut gather)).await.is_err() {

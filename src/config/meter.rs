@@ -329,9 +329,7 @@ fn intervals(
         let usual = || limits::default_interval(table, interval, beside);
         let period = match (named.get(&Parsed(Timed(table))), interval_energy) {
             (Some(Parsed(period)), _) => *period,
-            (None, Some(length)) if table == Table::Energy => {
-                load_profile::default_interval(usual(), length)
-            }
+            (None, Some(length)) if table == Table::Energy => load_profile::default_interval(usual(), length),
             (None, _) => usual(),
         };
         limits::check_interval(&format!("intervals.{table}"), period)?;

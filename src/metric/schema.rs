@@ -144,8 +144,8 @@ pub const FIELDS: &[Entry] = &[
         INTERVAL,
         "active_power_avg_w",
         Float,
-        "import minus export, over the time between the two readings; never more than was measured, however long \
-         a gap was",
+        "mean power, import minus export, over the time between the two readings, so that what was counted during \
+         a gap is no peak",
     ),
     entry(
         INTERVAL,

@@ -88,6 +88,13 @@ pub enum Failure {
     Suspended(String),
 }
 
+impl Failure {
+    /// Whether it concerns the meter as a whole rather than one block.
+    pub fn is_of_the_link(&self) -> bool {
+        matches!(self, Failure::Timeout(_) | Failure::Connection(_) | Failure::Suspended(_))
+    }
+}
+
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         match error {
@@ -236,6 +243,11 @@ impl Source {
             Source::Listen(source) => source.close().await,
             Source::Modbus(source) => source.close().await,
         }
+    }
+
+    /// Whether it holds class 1 connections, which must be looked after at every gather.
+    pub fn listens(&self) -> bool {
+        matches!(self, Source::Listen(_))
     }
 
     /// What is heard by class 1 at present, and at which packet interval.

@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub mod lines;
 #[cfg(test)]
 mod tests;
 

@@ -94,7 +94,8 @@ fn another_meter_adds_no_difference_even_when_its_counters_are_higher() {
     let mut profile = profile();
     feed(&mut profile, [0, 5 * MINUTE]);
     profile.began_anew();
-    let other = |time| Reading { counters: at(START + time).counters.map(|c| c.map(|c| c * 9)), ..at(START + time) };
+    let other =
+        |time| Reading { counters: at(START + time).counters.map(|c| c.map(|c| c * 9)), ..at(START + time) };
     let mut ended = profile.read(other(7 * MINUTE));
     ended.extend(profile.read(other(PERIOD)));
     assert_eq!(shape(&ended), [(15, 2, Some(333 + 4806))]);
@@ -148,14 +149,16 @@ fn a_clock_set_back_writes_no_interval_twice_and_loses_no_energy() {
     profile.clock_stepped(-10 * MINUTE);
     // The wall clock shows 5 and runs through 15 again.
     let reading = |time| Reading { at: START + time, counters: at(START + time + 10 * MINUTE).counters };
-    let mut ended: Vec<_> = [PERIOD, 2 * PERIOD].into_iter().flat_map(|time| profile.read(reading(time))).collect();
+    let mut ended: Vec<_> =
+        [PERIOD, 2 * PERIOD].into_iter().flat_map(|time| profile.read(reading(time))).collect();
     assert_eq!(shape(&before), [(15, 0, Some(1000))]);
     assert_eq!(shape(&ended), [(30, 1, Some(1666))]);
     assert_eq!(ended[0].start_offset, -10 * MINUTE);
     // A clock that was a year ahead does not silence the profile for a year.
     let year = 365 * 24 * 60 * MINUTE;
     profile.clock_stepped(-year);
-    let reading = |time| Reading { at: START + time - year, counters: at(START + time + 10 * MINUTE).counters };
+    let reading =
+        |time| Reading { at: START + time - year, counters: at(START + time + 10 * MINUTE).counters };
     ended = profile.read(reading(3 * PERIOD));
     assert_eq!(shape(&ended), [((3 * PERIOD - year) / MINUTE, 0, Some(1000))]);
 }

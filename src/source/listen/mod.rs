@@ -130,7 +130,8 @@ impl Listen {
         self.explicit.close().await;
     }
 
-    /// Takes the newest frames, and reads the rest explicitly where that is allowed.
+    /// Takes the newest frames, and reads the rest explicitly where that is allowed. Looks after the connections
+    /// of all assemblies, also of those that are not due.
     pub async fn gather(&mut self, gather: &mut Gather<'_>) {
         self.patient_until = Instant::now() + self.request_timeout;
         // A meter that cannot be reached is not tried again in the same gather.
@@ -154,17 +155,26 @@ impl Listen {
                 }
             }
         }
-        self.count(gather);
         gather.tried = wanted
             .iter()
             .map(|(table, _)| *table)
             .filter(|table| !rest.iter().any(|(waiting, _)| waiting == table))
             .collect();
-        let Some(failure) = unreachable else { return self.explicit.gather_blocks(&rest, gather).await };
-        for (table, _) in rest {
-            gather.fail(table, failure.clone());
-            gather.tried.insert(table);
+        match &unreachable {
+            None => self.explicit.gather_blocks(&rest, gather).await,
+            Some(failure) => {
+                for (table, _) in rest {
+                    gather.fail(table, failure.clone());
+                    gather.tried.insert(table);
+                }
+            }
         }
+        let due = |instance: &u16| wanted.iter().any(|(_, due)| due == instance);
+        let others: Vec<u16> = self.slots.keys().copied().filter(|instance| !due(instance)).collect();
+        for instance in others {
+            self.tend(instance, gather, &mut unreachable).await;
+        }
+        self.count(gather);
     }
 
     /// Closes what an earlier run of the program, or a gather that did not end, left open.
