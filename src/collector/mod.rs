@@ -28,6 +28,7 @@ pub mod backoff;
 pub mod changes;
 pub mod clock;
 pub mod events;
+pub mod exhibits;
 pub mod faults;
 mod follow;
 pub mod gaps;
@@ -48,6 +49,7 @@ use about::About;
 use backoff::Backoff;
 use clock::WallClock;
 use events::{Event, EventLog};
+use exhibits::Exhibits;
 use faults::FaultLog;
 use gaps::{Cause, Gaps};
 use health::{Health, Link};
@@ -83,6 +85,7 @@ pub struct Collector {
     events: EventLog,
     faults: FaultLog,
     health: Health,
+    exhibits: Exhibits,
     /// What was said about class 1 since the start, for `check`.
     notes: Vec<String>,
     /// What failed in the last gather.
@@ -144,6 +147,7 @@ impl Collector {
             events: EventLog::default(),
             faults: FaultLog::new(&config.name),
             health: Health::default(),
+            exhibits: Exhibits::default(),
             notes: Vec::new(),
             failures: Vec::new(),
             started: None,

@@ -97,7 +97,12 @@ pub(super) fn ended(connection: &Connection, application: Application, now: Inst
     if !stream.is_silent(now) {
         return None;
     }
-    Some(if stream.counts().received == 0 {
+    let counts = stream.counts();
+    Some(if counts.received == 0 && counts.dropped > 0 {
+        "the meter accepted the connection, but none of the frames that arrive can be used: they have another \
+         length than was agreed; \"check --probe\" shows one"
+            .to_owned()
+    } else if counts.received == 0 {
         "the meter accepted the connection, but no frame arrives; check IGMP snooping without a querier, a \
          firewall on UDP 2222 or IGMP, and rp_filter"
             .to_owned()
