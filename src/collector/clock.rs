@@ -34,6 +34,13 @@ impl WallClock {
     }
 }
 
+/// A step in words.
+pub fn in_words(by: i64) -> String {
+    let seconds = (by.unsigned_abs() + 500) / 1000;
+    let way = if by < 0 { "back" } else { "forward" };
+    format!("{way} by {}", humantime::format_duration(Duration::from_secs(seconds)))
+}
+
 fn since_boot() -> Duration {
     let time = clock_gettime(ClockId::Boottime);
     let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));

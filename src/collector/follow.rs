@@ -152,9 +152,9 @@ impl Collector {
         self.about.write(batch, &config.tags, context, config.precision);
     }
 
-    /// Moves what is remembered by the wall clock when that was set.
-    pub(super) fn follow_clock(&mut self) {
-        let Some(by) = self.clock.step() else { return };
+    /// Moves what is remembered by the wall clock when that was set; returns by how many ms.
+    pub(super) fn follow_clock(&mut self) -> Option<i64> {
+        let by = self.clock.step()?;
         self.gaps.clock_stepped(by);
         if let Some(load) = &mut self.load {
             load.clock_stepped(by);
@@ -162,5 +162,6 @@ impl Collector {
         if let Some(last) = &mut self.record.last_modbus_ms {
             *last += by;
         }
+        Some(by)
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::meter::Table;
 use crate::source::Failure;
 
+use super::clock::in_words;
 use super::events::Event;
 
 /// Why a table was not read.
@@ -73,8 +74,7 @@ impl Gaps {
             if by < 0 {
                 track.last = track.last.map(|last| last.checked_sub(step).unwrap_or(SystemTime::UNIX_EPOCH));
             } else {
-                let step = humantime::format_duration(step);
-                let reason = format!("the clock of this host was set forward by {step}; nothing was missed");
+                let reason = format!("the clock of this host was set {}; nothing was missed", in_words(by));
                 track.broken.get_or_insert(Cause::Clock(reason));
             }
         }

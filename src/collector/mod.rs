@@ -189,9 +189,11 @@ impl Collector {
     pub async fn gather(&mut self, due: Due) -> Batch {
         let mut batch = Batch::default();
         let mut events: Vec<Event> = self.started.take().into_iter().collect();
-        self.health.gathers_missed += due.missed;
         self.readings.begin();
-        self.follow_clock();
+        // Time that a clock skipped swallowed no gather.
+        if self.follow_clock().is_none_or(|by| by < 0) {
+            self.health.gathers_missed += due.missed;
+        }
         let due = Due { beside: self.allowed_beside(due.beside), ..due };
         let wanted = due.tables.union(due.beside);
         let ready = due.boundary || self.backoff.ready(Instant::now());

@@ -79,6 +79,11 @@ pub struct Schedule {
     profile: Option<Duration>,
 }
 
+/// The longest stagger of a first gather.
+pub const LONGEST_STAGGER: Duration = Duration::from_secs(2);
+/// By how much a wall clock that is disciplined jumps now and then.
+const TREMOR: Duration = Duration::from_millis(50);
+
 /// A trigger that comes a little early still finds its table due.
 fn slack(period: Duration) -> Duration {
     (period / 10).min(Duration::from_secs(1))
@@ -136,7 +141,8 @@ impl Schedule {
             let entry = &self.entries[at];
             if entry.next > now {
                 // The wall clock was set back: wait for the next boundary, not for the old one.
-                if entry.next > now + entry.period + Duration::from_secs(4) {
+                let stagger = if entry.last.is_none() { LONGEST_STAGGER } else { Duration::ZERO };
+                if entry.next > now + entry.period + stagger + TREMOR {
                     self.entries[at].next = self.following(&self.entries[at], now);
                 }
                 continue;
@@ -337,5 +343,8 @@ mod tests {
         let due = schedule.take(at(3601.0));
         assert!(due.is_empty());
         assert_eq!(schedule.next(), at(3610.0));
+        schedule.take(at(3610.0));
+        assert!(schedule.take(at(3607.0)).is_empty());
+        assert_eq!(schedule.next(), at(3610.0), "not at 3620, for that would be 13 seconds of nothing");
     }
 }
