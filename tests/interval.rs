@@ -82,7 +82,7 @@ fn assert_one_reset(intervals: &[&Line]) {
 }
 
 /// The reading nearest to a boundary.
-fn nearest<'a>(lines: &'a [Line], boundary: i64) -> &'a Line {
+fn nearest(lines: &[Line], boundary: i64) -> &Line {
     of(lines, ENERGY).into_iter().min_by_key(|line| (line.time - boundary).abs()).unwrap()
 }
 

@@ -44,7 +44,7 @@ pub(super) fn check(
         let index = profile.index_of(Table::Energy, name);
         index.is_some_and(|index| selected.get(index).copied().unwrap_or(false))
     };
-    if !COUNTERS.iter().any(|name| is_selected(&name)) {
+    if !COUNTERS.iter().any(is_selected) {
         return Err(format!("{needs} one of {}, and none of them is emitted", COUNTERS.join(", ")));
     }
     let energy = intervals.get(&Table::Energy).copied().unwrap_or(period);

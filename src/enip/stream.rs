@@ -152,9 +152,7 @@ impl Stream {
         if source != self.source {
             return false;
         }
-        let mut state = self.lock();
-        state.counts.dropped += 1;
-        state.odd = Some(datagram.to_vec());
+        self.lock().odd = Some(datagram.to_vec());
         true
     }
 

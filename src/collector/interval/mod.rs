@@ -21,6 +21,9 @@
 //! offsets say how far beyond its boundaries its readings are, and its mean power is that of the time
 //! between them.
 //!
+//! The state file is written once a minute. After a kill an interval that was written since may be written
+//! again, at the same time and therefore in place of the first: what follows continues from the second.
+//!
 //! Quality, the first that is true:
 //!
 //! - `none`: both boundaries have the same reading; nothing is known.
@@ -187,9 +190,10 @@ impl LoadProfile {
         if reading.at < last {
             // Set back while nobody watched. What was counted since is kept, how long it took is not known.
             self.clock_stepped(reading.at - last);
-            self.running.iter_mut().for_each(|running| running.timeless = true);
+            let far = last - reading.at > self.near();
+            self.running.iter_mut().for_each(|running| running.timeless |= far);
         }
-        let period = self.period;
+        let (period, near) = (self.period, self.near());
         let Some(running) = &mut self.running else { return Vec::new() };
         let (mut ended, mut empty, mut taken) = (Vec::new(), 0, false);
         while running.from + period <= reading.at {
@@ -198,7 +202,7 @@ impl LoadProfile {
                 running.take(&reading);
                 taken = true;
             }
-            let interval = running.end(period);
+            let interval = running.end(period, near);
             empty += usize::from(interval.quality == Quality::None);
             if interval.quality != Quality::None || empty <= MOST_EMPTY {
                 ended.push(interval);
@@ -209,6 +213,11 @@ impl LoadProfile {
             running.take(&reading);
         }
         ended
+    }
+
+    /// How far from its boundary a reading is still on it, in ms.
+    fn near(&self) -> i64 {
+        ON_BOUNDARY.max(self.period / 100)
     }
 
     /// The last boundary that is not after `at`.
@@ -260,10 +269,9 @@ impl Running {
     }
 
     /// The interval as it is when its newest reading is its last.
-    fn end(&self, period: i64) -> Interval {
+    fn end(&self, period: i64, near: i64) -> Interval {
         let end = self.from + period;
         let (start_offset, end_offset) = (self.start - self.from, self.last - end);
-        let near = ON_BOUNDARY.max(period / 100);
         let on_boundaries = start_offset.abs() <= near && end_offset.abs() <= near;
         let quality = match () {
             () if !self.moved => Quality::None,

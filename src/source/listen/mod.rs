@@ -155,6 +155,8 @@ impl Listen {
                 }
             }
         }
+        // Before anything else is awaited: what is counted is what was taken.
+        self.count(gather);
         gather.tried = wanted
             .iter()
             .map(|(table, _)| *table)
@@ -174,7 +176,6 @@ impl Listen {
         for instance in others {
             self.tend(instance, gather, &mut unreachable).await;
         }
-        self.count(gather);
     }
 
     /// Closes what an earlier run of the program, or a gather that did not end, left open.
