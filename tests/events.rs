@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use telegraf_pm500::collector::Collector;
 use telegraf_pm500::collector::state::State;
@@ -190,5 +190,24 @@ fn a_connection_that_is_lost_is_said_at_the_next_gather_of_any_table() {
         .await;
         reading.source.close().await;
         first.stop().await;
+    });
+}
+
+#[test]
+fn a_connection_that_is_lost_while_no_table_is_due_is_said_with_the_next_status_line() {
+    alone(async {
+        let meter = meter(listening::frozen()).await;
+        let plc = owner(&meter, 1, owner_of(101, RPI)).await;
+        let options = "connection = \"listen_only\"\ntables = [\"realtime\"]\ninterval = \"1h\"";
+        let mut collector = common::reading::collector(&format!("address = \"{}\"\n{options}", meter.eip()));
+        let lines = gather(&mut collector, &[Table::Realtime]).await;
+        assert_eq!(lines.one("powermonitor_500_status").text("connection"), "listen_only");
+        plc.crash().await;
+        let until = Instant::now() + DEADLINE;
+        while gather(&mut collector, &[]).await.events("owner_lost").is_empty() {
+            assert!(Instant::now() < until, "the lost owner is never said");
+            tokio::time::sleep(RPI).await;
+        }
+        collector.close().await;
     });
 }

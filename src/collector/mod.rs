@@ -3,7 +3,8 @@
 //! ```text
 //! schedule → Due ─→ Collector::gather ─→ Batch of lines → stdout
 //!                     │ backoff   may the meter be asked?
-//!                     │ wire      read the tables: sources, listening
+//!                     │ clock     was the host's clock set?
+//!                     │ wire      read the tables: sources, listening; what is unusable → exhibits
 //!                     │ verdict   may the values leave: judge
 //!                     │ follow    what must be said: gaps, resets, changes, about → events; faults → stderr
 //!                     │ interval  the load profile
