@@ -55,6 +55,8 @@ const ON_BOUNDARY: i64 = 1000;
 const SHORTEST_MEAN: i64 = 1000;
 /// Most intervals without a reading that one reading makes: a month of quarter hours.
 const MOST_EMPTY: usize = 3000;
+/// No time is later, in ms since the epoch: the year 33658.
+const LATEST: i64 = 1_000_000_000_000_000;
 /// A clock that was ahead by more than this, in ms, was wrong: what it was told is no reason to wait for it.
 const NONSENSE: i64 = 24 * 3600 * 1000;
 
@@ -154,7 +156,7 @@ impl LoadProfile {
     /// A profile with this period, which continues what was under way, perhaps with another period.
     pub fn new(period: Duration, running: Option<Running>) -> LoadProfile {
         let period = i64::try_from(period.as_millis()).unwrap_or(i64::MAX).max(1);
-        let mut profile = LoadProfile { period, running };
+        let mut profile = LoadProfile { period, running: running.filter(Running::is_sane) };
         profile.align();
         profile
     }
@@ -236,6 +238,13 @@ impl LoadProfile {
 }
 
 impl Running {
+    /// Whether its numbers are ones that were written here: a state file can be edited.
+    fn is_sane(&self) -> bool {
+        let times = [self.from, self.start, self.last, self.unknown];
+        let counts = self.counters.iter().chain(&self.sums).flatten();
+        times.iter().all(|time| (0..=LATEST).contains(time)) && counts.copied().all(|count| count >= 0)
+    }
+
     /// Begins with the first reading ever.
     fn begin(reading: &Reading, from: i64) -> Running {
         let sums = reading.counters.map(|counter| counter.map(|_| 0));

@@ -131,6 +131,18 @@ fn a_restart_continues_the_interval_and_another_period_writes_no_boundary_twice(
 }
 
 #[test]
+fn a_state_file_that_was_garbled_costs_the_interval_and_no_more() {
+    for odd in [
+        r#"{"from": 9223372036854775807, "start": -9223372036854775808, "last": 5}"#,
+        r#"{"from": 0, "start": 0, "last": 0, "counters": [-9223372036854775808, 1, 2, 3]}"#,
+    ] {
+        let running: Running = serde_json::from_str(odd).unwrap();
+        let mut profile = LoadProfile::new(Duration::from_secs(900), Some(running));
+        assert_eq!(shape(&feed(&mut profile, [0, PERIOD])), [(15, 0, Some(1000))]);
+    }
+}
+
+#[test]
 fn a_clock_set_forward_skips_intervals_that_never_were() {
     let mut profile = profile();
     feed(&mut profile, [0, 5 * MINUTE]);
