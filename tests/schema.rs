@@ -41,12 +41,14 @@ fn described() -> BTreeMap<(String, String), Type> {
 }
 
 /// What can happen.
-const EVENTS: [&str; 8] = [
+const EVENTS: [&str; 10] = [
     "block_refused",
     "counter_reset",
     "counter_rollover",
+    "demand_reset",
     "gap",
     "map_contradicted",
+    "max_reset",
     "meter_swapped",
     "settings_changed",
     "started",
@@ -116,7 +118,7 @@ fn every_field_of_every_line_has_the_type_that_is_described() {
          [[inputs.powermonitor_500.meter]]\nname = \"eip\"\naddress = \"{}\"\nraw_energy = true\n\
          tables = [\"realtime\", \"max\", \"demand\", \"alarm\"]\n\
          [[inputs.powermonitor_500.meter]]\nname = \"modbus\"\naddress = \"{}\"\nconnection = \"modbus\"\n\
-         tables = [\"realtime\", \"energy\", \"alarm\", \"settings\"]\ntimezone = \"UTC\"\n",
+         tables = [\"realtime\", \"energy\", \"alarm\", \"settings\"]\ntimezone = \"UTC\"\ninterval_energy = \"15m\"\n",
         meters.eip(0),
         meters.modbus(1)
     );
@@ -125,7 +127,13 @@ fn every_field_of_every_line_has_the_type_that_is_described() {
     let up = |meter: &'static str| move |line: &Line| line.is(meter, "_status") && line.integer("up") == 1;
     program.wait_for_all(&[&up("eip"), &up("modbus")]);
     meters.meter(1).reset_counters();
-    program.wait_for("a reset", |line| line.is_event("modbus", "counter_reset"));
+    meters.meter(0).reset_maxima();
+    meters.meter(0).reset_demand();
+    program.wait_for_all(&[
+        &|line| line.is_event("modbus", "counter_reset"),
+        &|line| line.is_event("eip", "max_reset"),
+        &|line| line.is_event("eip", "demand_reset"),
+    ]);
     meters.stop(0);
     program.wait_for("an outage", |line| line.is("eip", "_status") && line.integer("up") == 0);
     let other = Identity { serial: 1, ..meters.meter(0).identity() };
@@ -138,12 +146,17 @@ fn every_field_of_every_line_has_the_type_that_is_described() {
     ]);
     seen.check(&described, &program.finish().lines());
 
-    // Another setting and a counter near its top, as if the state file remembered them, and another map.
+    // Another setting, a counter near its top and an interval of two hours ago, as if the state file remembered
+    // them, and another map.
     let state = directory.join("state.json");
     let mut remembered: serde_json::Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
     let modbus = &mut remembered["meters"]["modbus"];
     modbus["settings"]["ct_ratio"] = 30.0.into();
     modbus["counters"]["active_import_wh"] = 9_999_999_999_000_i64.into();
+    for time in ["from", "start", "last"] {
+        let time = &mut modbus["interval"][time];
+        *time = (time.as_i64().unwrap() - 2 * 3600 * 1000).into();
+    }
     std::fs::write(&state, remembered.to_string()).unwrap();
     let exchanged = include_str!("../src/meter/powermonitor_500.toml")
         .replacen("offset = 0 , modbus", "offset = 99, modbus", 1)

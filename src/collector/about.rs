@@ -1,7 +1,7 @@
 //! What the meter is: identity and product information, the `powermonitor_500_info` line, and whether the
 //! meter was swapped for another.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::meter::identity::Identity;
 use crate::meter::physics::MapCheck;
@@ -13,6 +13,8 @@ use super::state::Record;
 
 /// How often the line is written and the info table is read again.
 const EVERY: Duration = Duration::from_secs(3600);
+/// Nobody exchanges a meter in less: after a longer silence it is asked again who it is.
+const EXCHANGED_IN: Duration = Duration::from_secs(120);
 
 /// What is known of one meter's identity.
 #[derive(Debug, Default)]
@@ -20,8 +22,11 @@ pub struct About {
     identity: Option<Identity>,
     texts: Vec<(String, String)>,
     hardware: Option<i64>,
-    read: Option<SystemTime>,
-    written: Option<(SystemTime, MapCheck)>,
+    /// When the info table was read, or refused for good.
+    read: Option<Instant>,
+    /// When the meter last answered anything.
+    heard: Option<Instant>,
+    written: Option<(Instant, MapCheck)>,
 }
 
 /// What the line says that is not read from the meter.
@@ -41,8 +46,9 @@ pub struct Context<'a> {
 
 impl About {
     /// Whether the info table should be read in this gather.
-    pub fn is_due(&self, now: SystemTime) -> bool {
-        self.read.is_none_or(|read| now.duration_since(read).is_ok_and(|age| age >= EVERY))
+    pub fn is_due(&self, now: Instant) -> bool {
+        let older = |then: Option<Instant>, age| then.is_none_or(|then| now.duration_since(then) >= age);
+        older(self.read, EVERY) || older(self.heard, EXCHANGED_IN)
     }
 
     /// Read it again at the next gather: another meter may answer after a lost connection.
@@ -50,13 +56,15 @@ impl About {
         self.read = None;
     }
 
-    /// Takes in what a gather brought. Returns whether anything is known now that was not known before.
+    /// Takes in what a gather brought; `settled` is that the info table was read, or refused for good. Returns
+    /// whether anything is known now that was not known before.
     pub fn learn(
         &mut self,
         identity: Option<&Identity>,
         profile: &Profile,
         readings: &Readings,
-        now: SystemTime,
+        settled: bool,
+        now: Instant,
     ) -> bool {
         let mut news = false;
         if let Some(identity) = identity
@@ -77,7 +85,10 @@ impl About {
             news |= self.texts != texts;
             self.texts = texts;
         }
-        self.read = Some(now);
+        self.heard = Some(now);
+        if settled {
+            self.read = Some(now);
+        }
         if news {
             self.written = None;
         }
@@ -141,15 +152,14 @@ impl About {
         batch: &mut Batch,
         tags: &[(String, String)],
         context: Context<'_>,
-        (now, precision): (SystemTime, Duration),
+        precision: Duration,
     ) {
-        let fresh = self.written.is_some_and(|(at, check)| {
-            check == context.map_check && now.duration_since(at).is_ok_and(|age| age < EVERY)
-        });
-        if fresh || self.read.is_none() {
+        let fresh =
+            self.written.is_some_and(|(at, check)| check == context.map_check && at.elapsed() < EVERY);
+        if fresh || self.heard.is_none() {
             return;
         }
-        self.written = Some((now, context.map_check));
+        self.written = Some((Instant::now(), context.map_check));
         let identity = self.identity.as_ref();
         let revision = identity.map(|id| format!("{}.{}", id.revision.0, id.revision.1));
         let check = context.map_check.to_string();
@@ -176,6 +186,6 @@ impl About {
         ];
         let texts = texts.into_iter().filter_map(|(name, text)| Some((name, Field::Text(text?))));
         let numbers = numbers.into_iter().filter_map(|(name, number)| Some((name, Field::Integer(number?))));
-        batch.line(schema::INFO, tags, None, texts.chain(numbers), timestamp(now, precision));
+        batch.line(schema::INFO, tags, None, texts.chain(numbers), timestamp(SystemTime::now(), precision));
     }
 }

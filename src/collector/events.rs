@@ -1,6 +1,6 @@
 //! What happened, as lines of `powermonitor_500_event`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::metric::{Batch, Field, schema, timestamp};
@@ -34,8 +34,11 @@ pub struct Event {
 /// overwrite each other in a database.
 #[derive(Debug, Default)]
 pub struct EventLog {
-    last: HashMap<&'static str, i64>,
+    taken: HashMap<&'static str, VecDeque<i64>>,
 }
+
+/// Newest times of a kind that are remembered.
+const MOST_TIMES: usize = 256;
 
 impl EventLog {
     /// Appends the event's line.
@@ -49,11 +52,15 @@ impl EventLog {
     ) {
         let at = timestamp(event.span.map_or(now, |(from, _)| from), precision);
         let step = i64::try_from(precision.as_nanos()).unwrap_or(1).max(1);
-        let at = match self.last.get(event.kind) {
-            Some(last) if *last == at => last + step,
-            _ => at,
-        };
-        self.last.insert(event.kind, at);
+        let taken = self.taken.entry(event.kind).or_default();
+        let mut at = at;
+        while taken.contains(&at) {
+            at += step;
+        }
+        if taken.len() == MOST_TIMES {
+            taken.pop_front();
+        }
+        taken.push_back(at);
         let text = |name, value: &'_ Option<String>| value.clone().map(|value| (name, value));
         let texts: Vec<(&str, String)> = [
             Some(("message", event.message.clone())),
@@ -81,6 +88,11 @@ impl EventLog {
     }
 }
 
+/// A REAL as a number that prints like it: 230.1, not 230.10000610351562.
+pub fn decimal(value: f64) -> f64 {
+    (value as f32).to_string().parse().unwrap_or(value)
+}
+
 /// Milliseconds since the epoch.
 pub fn milliseconds(at: SystemTime) -> i64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -98,12 +110,12 @@ mod tests {
         let event =
             Event { kind: "gap", message: "no data".to_owned(), span: Some((from, to)), ..Event::default() };
         let (mut log, mut batch) = (EventLog::default(), Batch::default());
-        for _ in 0..2 {
+        for _ in 0..3 {
             log.write(&event, to, &mut batch, &[], Duration::from_millis(1));
         }
         let expected = "powermonitor_500_event,event=gap message=\"no data\",duration_s=12.5,\
                         from_ms=100000i,to_ms=112500i";
-        let text = format!("{expected} 100000000000\n{expected} 100001000000\n");
+        let text = [0, 1, 2].map(|later| format!("{expected} 10000{later}000000\n")).concat();
         assert_eq!(std::str::from_utf8(batch.bytes()).unwrap(), text);
     }
 }

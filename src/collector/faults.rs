@@ -13,12 +13,25 @@ struct Outage {
     said: String,
 }
 
+/// The kind of a failure is what is new: its sentence may hold numbers that change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    failure: std::mem::Discriminant<Failure>,
+    of_the_link: bool,
+}
+
+impl Kind {
+    fn of(failure: &Failure) -> Kind {
+        Kind { failure: std::mem::discriminant(failure), of_the_link: failure.is_of_the_link() }
+    }
+}
+
 /// What has been said about one meter.
 #[derive(Debug)]
 pub struct FaultLog {
     prefix: String,
     outage: Option<Outage>,
-    tables: BTreeMap<Table, std::mem::Discriminant<Failure>>,
+    tables: BTreeMap<Table, Kind>,
 }
 
 impl FaultLog {
@@ -58,8 +71,10 @@ impl FaultLog {
 
     /// A gather brought something; some tables may have failed. Returns the failures that are new.
     pub fn up<'f>(&mut self, due: TableSet, failures: &'f [(Table, Failure)]) -> Vec<(Table, &'f Failure)> {
-        let mut new = Vec::new();
+        let (mut new, mut again): (Vec<(Table, &Failure)>, TableSet) = (Vec::new(), TableSet::EMPTY);
         if let Some(outage) = self.outage.take() {
+            // Whatever the outage began with has ended with it.
+            self.tables.retain(|_, failure| !failure.of_the_link);
             log::info!(
                 "{}: recovered after {} failed {} in {:.0} s",
                 self.prefix,
@@ -72,20 +87,37 @@ impl FaultLog {
             let failure = failures.iter().find(|(failed, _)| *failed == table);
             match failure {
                 Some((_, failure)) => {
-                    // The sentence may hold numbers that change; the kind of failure is what is new.
-                    let kind = std::mem::discriminant(failure);
+                    let kind = Kind::of(failure);
                     if self.tables.insert(table, kind) != Some(kind) {
-                        log::warn!("{}: table {table}: {failure}", self.prefix);
                         new.push((table, failure));
                     }
                 }
                 None => {
                     if self.tables.remove(&table).is_some() {
-                        log::info!("{}: table {table} is read again", self.prefix);
+                        again.insert(table);
                     }
                 }
             }
         }
+        let mut said = false;
+        for (table, failure) in &new {
+            if !failure.is_of_the_link() {
+                log::warn!("{}: table {table}: {failure}", self.prefix);
+            } else if !std::mem::replace(&mut said, true) {
+                let link = new.iter().filter(|(_, failure)| failure.is_of_the_link());
+                let link: TableSet = link.map(|(table, _)| *table).collect();
+                log::warn!("{}: {}: {failure}", self.prefix, named(link));
+            }
+        }
+        if !again.is_empty() {
+            let verb = if again.len() == 1 { "is" } else { "are" };
+            log::info!("{}: {} {verb} read again", self.prefix, named(again));
+        }
         new
     }
+}
+
+/// "table realtime", "tables realtime, alarm".
+fn named(tables: TableSet) -> String {
+    format!("{} {tables}", if tables.len() == 1 { "table" } else { "tables" })
 }

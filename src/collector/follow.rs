@@ -1,16 +1,19 @@
 //! What a gather means for what is known: gaps, faults, who the meter is and what changed in it.
 
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
+use crate::config::Connection;
 use crate::meter::{Table, TableSet};
 use crate::metric::Batch;
 use crate::source::Failure;
 
 use super::about::Context;
 use super::events::{Event, milliseconds};
+use super::gaps::Cause;
 use super::health::Outcome;
+use super::interval::lines;
 use super::schedule::Due;
-use super::{Collector, changes};
+use super::{Collector, changes, resets};
 
 impl Collector {
     pub(super) fn follow_gaps(
@@ -18,6 +21,7 @@ impl Collector {
         due: Due,
         wanted: TableSet,
         failures: &[(Table, Failure)],
+        swapped: bool,
         events: &mut Vec<Event>,
     ) {
         for table in wanted.iter() {
@@ -27,7 +31,7 @@ impl Collector {
                 _ => false,
             };
             match failures.iter().find(|(failed, failure)| *failed == table && !given(failure)) {
-                Some((_, failure)) => self.gaps.broke(table, &failure.to_string()),
+                Some((_, failure)) => self.gaps.broke(table, Cause::from(failure)),
                 None => {
                     let Some(taken) = self.readings.taken(table) else { continue };
                     let period = (!due.triggered).then(|| self.config.period(table));
@@ -36,8 +40,13 @@ impl Collector {
                 }
             }
         }
-        let ended = self.gaps.ended();
+        let mut ended = self.gaps.ended();
         self.health.gaps += ended.len() as u64;
+        if swapped {
+            for reason in ended.iter_mut().filter_map(|gap| gap.reason.as_mut()) {
+                reason.push_str("; since then another meter answers");
+            }
+        }
         events.extend(ended);
     }
 
@@ -76,30 +85,63 @@ impl Collector {
         }
     }
 
-    /// Takes in who the meter is and what changed in it, and writes the info line when it is due.
-    pub(super) fn learn(&mut self, batch: &mut Batch, events: &mut Vec<Event>) {
-        let (config, now) = (self.config.clone(), SystemTime::now());
+    /// Takes in who the meter is; returns whether it is another one than before.
+    pub(super) async fn recognize(
+        &mut self,
+        failures: &mut Vec<(Table, Failure)>,
+        events: &mut Vec<Event>,
+    ) -> bool {
+        let config = self.config.clone();
+        // Over EtherNet/IP every session begins with the question; Modbus has no session that an exchange breaks.
+        let asked = self.readings.taken(Table::Info).is_some() || config.connection != Connection::Modbus;
+        if !asked && resets::counter_fell(&config.profile, &self.readings, &self.record) {
+            failures.extend(self.read_source(TableSet::from_iter([Table::Info]), events).await);
+        }
+        let refused = |(table, failure): &(Table, Failure)| {
+            *table == Table::Info && matches!(failure, Failure::Refused(_) | Failure::WrongSize(_))
+        };
+        let settled = self.readings.taken(Table::Info).is_some() || failures.iter().any(refused);
         let identity = self.source.identity();
-        let news = self.about.learn(identity, &config.profile, &self.readings, now);
+        let news = self.about.learn(identity, &config.profile, &self.readings, settled, Instant::now());
         if let (true, Some(identity)) = (news, identity)
             && let Some(mismatch) = identity.mismatch(&config.profile.identity)
         {
             log::warn!("{}: {mismatch}; read all the same, as the configuration says", self.faults.prefix());
         }
-        if let Some(swapped) = self.about.swapped(&mut self.record) {
-            log::warn!("{}: {}", self.faults.prefix(), swapped.message);
-            self.record.counters.clear();
-            self.record.settings.clear();
-            events.push(swapped);
+        let Some(swapped) = self.about.swapped(&mut self.record) else { return false };
+        log::warn!("{}: {}", self.faults.prefix(), swapped.message);
+        self.record.counters.clear();
+        self.record.settings.clear();
+        self.record.maxima.clear();
+        self.record.demand_runs = false;
+        if let Some(load) = &mut self.load {
+            load.began_anew();
         }
-        let changed = changes::changes(&config.profile, &self.readings, &mut self.record);
-        for event in &changed {
+        events.push(swapped);
+        true
+    }
+
+    /// Tells what began anew or changed in the meter, and writes the intervals that ended.
+    pub(super) fn follow_values(&mut self, batch: &mut Batch, events: &mut Vec<Event>) {
+        let config = self.config.clone();
+        let resets = resets::resets(&config.profile, &self.readings, &mut self.record);
+        let changes = changes::changes(&config.profile, &self.readings, &mut self.record);
+        for event in resets.into_iter().chain(changes) {
             log::warn!("{}: {}", self.faults.prefix(), event.message);
-            if event.kind == "counter_reset" {
-                self.health.counter_resets += 1;
-            }
+            self.health.counter_resets += u64::from(event.kind == "counter_reset");
+            events.push(event);
         }
-        events.extend(changed);
+        let Some(load) = &mut self.load else { return };
+        let Some(reading) = lines::reading(&config.profile, &config.selected, &self.readings) else { return };
+        for interval in load.read(reading) {
+            lines::write(&interval, batch, &config.tags);
+        }
+        self.record.interval = load.running().cloned();
+    }
+
+    /// Writes the info line when it is due.
+    pub(super) fn write_info(&mut self, batch: &mut Batch) {
+        let config = &self.config;
         let context = Context {
             profile: &config.profile,
             profile_name: &config.profile_name,
@@ -107,6 +149,19 @@ impl Collector {
             basis: self.basis,
             map_check: self.judge.state(),
         };
-        self.about.write(batch, &config.tags, context, (now, config.precision));
+        self.about.write(batch, &config.tags, context, config.precision);
+    }
+
+    /// Moves what is remembered by the wall clock when that was set; returns by how many ms.
+    pub(super) fn follow_clock(&mut self) -> Option<i64> {
+        let by = self.clock.step()?;
+        self.gaps.clock_stepped(by);
+        if let Some(load) = &mut self.load {
+            load.clock_stepped(by);
+        }
+        if let Some(last) = &mut self.record.last_modbus_ms {
+            *last += by;
+        }
+        Some(by)
     }
 }

@@ -4,33 +4,80 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::meter::Table;
+use crate::source::Failure;
 
+use super::clock::in_words;
 use super::events::Event;
+
+/// Why a table was not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// For a reason that concerns the whole meter; how each table met it differs in words only.
+    Meter(String),
+    /// For a reason of its own.
+    Table(String),
+    /// It was: the timestamps have a hole, for the clock was set forward.
+    Clock(String),
+}
+
+impl From<&Failure> for Cause {
+    fn from(failure: &Failure) -> Cause {
+        let text = failure.to_string();
+        if failure.is_of_the_link() { Cause::Meter(text) } else { Cause::Table(text) }
+    }
+}
+
+impl Cause {
+    fn is_one_with(&self, other: &Cause) -> bool {
+        matches!((self, other), (Cause::Meter(_), Cause::Meter(_))) || self == other
+    }
+
+    fn into_text(self) -> String {
+        let (Cause::Meter(text) | Cause::Table(text) | Cause::Clock(text)) = self;
+        text
+    }
+}
 
 #[derive(Debug, Clone, Default)]
 struct Track {
     last: Option<SystemTime>,
-    broken: Option<String>,
+    broken: Option<Cause>,
 }
 
 /// Remembers per table when it was last read and whether it failed since.
 #[derive(Debug, Default)]
 pub struct Gaps {
     tracks: BTreeMap<Table, Track>,
-    found: Vec<(Table, SystemTime, SystemTime, String)>,
+    found: Vec<(Table, SystemTime, SystemTime, Cause)>,
 }
 
 impl Gaps {
     /// A table was last read at this time, before the plugin started.
     pub fn restore(&mut self, table: Table, last: SystemTime) {
-        let reason = "the plugin was not running".to_owned();
+        let reason = Cause::Meter("the plugin was not running".to_owned());
         self.tracks.insert(table, Track { last: Some(last), broken: Some(reason) });
     }
 
     /// A table that was due was not read, or not completely.
-    pub fn broke(&mut self, table: Table, reason: &str) {
+    pub fn broke(&mut self, table: Table, cause: Cause) {
         let track = self.tracks.entry(table).or_default();
-        track.broken.get_or_insert_with(|| reason.to_owned());
+        if matches!(track.broken, None | Some(Cause::Clock(_))) {
+            track.broken = Some(cause);
+        }
+    }
+
+    /// The wall clock was set, forward by this many ms. Time that comes again is no gap and hides none; time that
+    /// was skipped is a hole in the data, and it is said why.
+    pub fn clock_stepped(&mut self, by: i64) {
+        let step = Duration::from_millis(by.unsigned_abs());
+        for track in self.tracks.values_mut() {
+            if by < 0 {
+                track.last = track.last.map(|last| last.checked_sub(step).unwrap_or(SystemTime::UNIX_EPOCH));
+            } else {
+                let reason = format!("the clock of this host was set {}; nothing was missed", in_words(by));
+                track.broken.get_or_insert(Cause::Clock(reason));
+            }
+        }
     }
 
     /// A table was read. `period` is how often it should be: a longer silence without a failure, such as a
@@ -44,8 +91,11 @@ impl Gaps {
             // A restart within the period lost nothing.
             let lost = period.is_none_or(|period| silence > period.mul_f64(1.5));
             match broken {
-                Some(reason) if lost => self.found.push((table, last, at, reason)),
-                None if late => self.found.push((table, last, at, "no gather took place".to_owned())),
+                Some(cause) if lost => self.found.push((table, last, at, cause)),
+                None if late => {
+                    let reason = Cause::Meter("no gather took place".to_owned());
+                    self.found.push((table, last, at, reason));
+                }
                 _ => {}
             }
         }
@@ -56,25 +106,26 @@ impl Gaps {
         self.tracks.get(&table)?.last
     }
 
-    /// The gaps that ended since the last call; tables that share start and reason share an event.
+    /// The gaps that ended since the last call; tables that share start and cause share an event.
     pub fn ended(&mut self) -> Vec<Event> {
-        let mut grouped: Vec<(Vec<&'static str>, SystemTime, SystemTime, String)> = Vec::new();
-        for (table, from, to, reason) in self.found.drain(..) {
-            match grouped.iter_mut().find(|(_, start, _, why)| near(*start, from) && *why == reason) {
+        let mut grouped: Vec<(Vec<&'static str>, SystemTime, SystemTime, Cause)> = Vec::new();
+        for (table, from, to, cause) in self.found.drain(..) {
+            let same = |start: SystemTime, why: &Cause| near(start, from) && why.is_one_with(&cause);
+            match grouped.iter_mut().find(|(_, start, _, why)| same(*start, why)) {
                 Some((tables, start, end, _)) => {
                     tables.push(table.name());
                     (*start, *end) = ((*start).min(from), (*end).max(to));
                 }
-                None => grouped.push((vec![table.name()], from, to, reason)),
+                None => grouped.push((vec![table.name()], from, to, cause)),
             }
         }
-        let event = |(tables, from, to, reason): (Vec<&str>, SystemTime, SystemTime, String)| {
+        let event = |(tables, from, to, cause): (Vec<&str>, SystemTime, SystemTime, Cause)| {
             let tables = tables.join(",");
             let length = to.duration_since(from).unwrap_or_default().as_secs_f64();
             Event {
                 kind: "gap",
                 message: format!("No data of {tables} for {length:.1} s"),
-                reason: Some(reason),
+                reason: Some(cause.into_text()),
                 table: Some(tables),
                 span: Some((from, to)),
                 ..Event::default()
@@ -107,8 +158,9 @@ mod tests {
             gaps.read(table, at(10), PERIOD);
         }
         for _ in 0..3 {
-            gaps.broke(Table::Realtime, "no reply");
-            gaps.broke(Table::Alarm, "no reply");
+            gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()));
+            // How each table met the same outage differs.
+            gaps.broke(Table::Alarm, Cause::Meter("refused".to_owned()));
         }
         for table in [Table::Realtime, Table::Alarm] {
             gaps.read(table, at(50), PERIOD);
@@ -134,8 +186,27 @@ mod tests {
     #[test]
     fn the_first_reading_ever_ends_no_gap() {
         let mut gaps = Gaps::default();
-        gaps.broke(Table::Realtime, "no reply");
+        gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()));
         gaps.read(Table::Realtime, at(50), PERIOD);
         assert!(gaps.ended().is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_makes_no_negative_gap_and_hides_none() {
+        let mut gaps = Gaps::default();
+        gaps.read(Table::Realtime, at(10_000), PERIOD);
+        gaps.clock_stepped(-3_600_000);
+        gaps.read(Table::Realtime, at(6_410), PERIOD);
+        assert!(gaps.ended().is_empty());
+        gaps.clock_stepped(-3_600_000);
+        gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()));
+        gaps.read(Table::Realtime, at(2_900), PERIOD);
+        let events = gaps.ended();
+        assert_eq!((events.len(), events[0].span), (1, Some((at(2_810), at(2_900)))));
+        gaps.clock_stepped(3_600_000);
+        gaps.read(Table::Realtime, at(6_510), PERIOD);
+        let events = gaps.ended();
+        assert_eq!((events.len(), events[0].span), (1, Some((at(2_900), at(6_510)))));
+        assert!(events[0].reason.as_ref().unwrap().contains("set forward by 1h"));
     }
 }

@@ -113,7 +113,7 @@ pub struct Health {
     pub gathers_missed: u64,
     /// Gaps since start.
     pub gaps: u64,
-    /// Counters that stepped backwards, since start.
+    /// Resets of counters, since start.
     pub counter_resets: u64,
     /// Result of the last gather.
     pub outcome: Outcome,

@@ -3,9 +3,11 @@
 //! ```text
 //! schedule → Due ─→ Collector::gather ─→ Batch of lines → stdout
 //!                     │ backoff   may the meter be asked?
-//!                     │ wire      read the tables: sources, listening
+//!                     │ clock     was the host's clock set?
+//!                     │ wire      read the tables: sources, listening; what is unusable → exhibits
 //!                     │ verdict   may the values leave: judge
-//!                     │ follow    what must be said: gaps, changes, about → events; faults → stderr
+//!                     │ follow    what must be said: gaps, resets, changes, about → events; faults → stderr
+//!                     │ interval  the load profile
 //!                     └ health    the status line
 //! ```
 //!
@@ -25,14 +27,18 @@ use crate::source::{Failure, Modbus, Source};
 pub mod about;
 pub mod backoff;
 pub mod changes;
+pub mod clock;
 pub mod events;
+pub mod exhibits;
 pub mod faults;
 mod follow;
 pub mod gaps;
 pub mod health;
+pub mod interval;
 pub mod judge;
 mod listening;
 pub mod report;
+pub mod resets;
 pub mod schedule;
 mod sources;
 pub mod state;
@@ -42,10 +48,13 @@ mod wire;
 
 use about::About;
 use backoff::Backoff;
+use clock::WallClock;
 use events::{Event, EventLog};
+use exhibits::Exhibits;
 use faults::FaultLog;
-use gaps::Gaps;
+use gaps::{Cause, Gaps};
 use health::{Health, Link};
+use interval::LoadProfile;
 use judge::Judge;
 use schedule::Due;
 use state::{Record, State};
@@ -72,9 +81,12 @@ pub struct Collector {
     judge: Judge,
     about: About,
     gaps: Gaps,
+    clock: WallClock,
+    load: Option<LoadProfile>,
     events: EventLog,
     faults: FaultLog,
     health: Health,
+    exhibits: Exhibits,
     /// What was said about class 1 since the start, for `check`.
     notes: Vec<String>,
     /// What failed in the last gather.
@@ -111,6 +123,11 @@ impl Collector {
                 gaps.restore(table, UNIX_EPOCH + Duration::from_millis(at));
             }
         }
+        let running = known.as_ref().and_then(|record| record.interval.clone());
+        let load = config.interval_energy.map(|period| LoadProfile::new(period, running));
+        let mut record = known.unwrap_or_default();
+        // A profile that is switched off does not go on where it was when it is switched on again.
+        record.interval = load.as_ref().and_then(LoadProfile::running).cloned();
         Collector {
             source,
             beside,
@@ -118,7 +135,7 @@ impl Collector {
             address,
             basis,
             state,
-            record: known.unwrap_or_default(),
+            record,
             readings: Readings::new(profile.elements.len()),
             samples: Vec::new(),
             sampled: Vec::new(),
@@ -126,9 +143,12 @@ impl Collector {
             judge: Judge::new(config.map_check),
             about: About::default(),
             gaps,
+            clock: WallClock::default(),
+            load,
             events: EventLog::default(),
             faults: FaultLog::new(&config.name),
             health: Health::default(),
+            exhibits: Exhibits::default(),
             notes: Vec::new(),
             failures: Vec::new(),
             started: None,
@@ -170,16 +190,23 @@ impl Collector {
     pub async fn gather(&mut self, due: Due) -> Batch {
         let mut batch = Batch::default();
         let mut events: Vec<Event> = self.started.take().into_iter().collect();
-        self.health.gathers_missed += due.missed;
         self.readings.begin();
+        // Time that a clock skipped swallowed no gather.
+        if self.follow_clock().is_none_or(|by| by < 0) {
+            self.health.gathers_missed += due.missed;
+        }
         let due = Due { beside: self.allowed_beside(due.beside), ..due };
         let wanted = due.tables.union(due.beside);
-        if !wanted.is_empty() && !self.backoff.ready(Instant::now()) {
-            wanted.iter().for_each(|table| self.gaps.broke(table, "the meter did not answer"));
+        let ready = due.boundary || self.backoff.ready(Instant::now());
+        if ready && !wanted.is_empty() {
+            self.read(due, &mut batch, &mut events).await;
+        } else if ready && due.status {
+            self.watch(&mut events).await;
+        } else if !wanted.is_empty() {
+            let cause = || Cause::Meter("the meter did not answer".to_owned());
+            wanted.iter().for_each(|table| self.gaps.broke(table, cause()));
             self.health.left_alone(wanted);
             self.faults.left_alone();
-        } else if !wanted.is_empty() {
-            self.read(due, &mut batch, &mut events).await;
         }
         let (now, precision) = (SystemTime::now(), self.config.precision);
         let tags = &self.config.tags;
@@ -221,11 +248,16 @@ impl Collector {
         let read: TableSet = wanted.iter().filter(|table| self.has_values(*table)).collect();
         self.write_tables(read, batch);
         self.health.gathered(wanted, &failures, read);
-        self.follow_gaps(due, wanted, &failures, events);
-        self.follow_faults(wanted, &failures, read, events);
+        self.follow_clock();
         // A meter whose values are held back has answered: it is known, and so is what is wrong with its map.
-        if !read.union(held).is_empty() {
-            self.learn(batch, events);
+        let answered = !read.union(held).is_empty();
+        // Who it is comes first: nothing is compared across an exchange of meters.
+        let swapped = answered && self.recognize(&mut failures, events).await;
+        self.follow_gaps(due, wanted, &failures, swapped, events);
+        self.follow_faults(wanted, &failures, read, events);
+        if answered {
+            self.follow_values(batch, events);
+            self.write_info(batch);
         }
         self.failures = failures;
     }

@@ -28,6 +28,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// What failed, in sentences.
     pub failures: Vec<String>,
+    /// What was received and could not be used, with its bytes.
+    pub exhibits: Vec<String>,
 }
 
 impl Collector {
@@ -52,6 +54,7 @@ impl Collector {
             map_check: self.judge.state(),
             notes: self.notes.clone(),
             failures: said.into_iter().map(|(tables, text)| format!("{tables}: {text}")).collect(),
+            exhibits: self.exhibits.sentences(),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Pure: time is an argument. On the plugin's own clock, tables are due at multiples of their period on the
 //! wall clock, shifted by the meter's stagger so that many meters do not start at once. Energy is never
 //! shifted: intervals are billed from boundary to boundary. With outside triggers, a table is due when its
-//! period has passed since it was last due.
+//! period has passed since it was last due. With a load profile energy is exact: due at multiples of its period
+//! on the wall clock whatever else is written, and with outside triggers at the first one after each.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +23,9 @@ pub struct Due {
     pub missed: u64,
     /// Whether somebody else sets the pace, so that periods promise nothing.
     pub triggered: bool,
+    /// Whether energy is due because an interval of the load profile ends: worth a try even when the meter did
+    /// not answer before.
+    pub boundary: bool,
 }
 
 impl Due {
@@ -45,6 +49,8 @@ struct Entry {
     period: Duration,
     /// Shift against multiples of the period.
     phase: Duration,
+    /// Due at multiples of the period on the wall clock, and at no other time.
+    exact: bool,
     next: SystemTime,
     last: Option<SystemTime>,
 }
@@ -60,6 +66,8 @@ pub struct Layout {
     pub offset: Duration,
     /// This meter's share of the stagger.
     pub stagger: Duration,
+    /// Length of the load profile's intervals, if there is one.
+    pub profile: Option<Duration>,
 }
 
 /// The schedule of one meter.
@@ -68,7 +76,13 @@ pub struct Schedule {
     entries: Vec<Entry>,
     start: SystemTime,
     round: bool,
+    profile: Option<Duration>,
 }
+
+/// The longest stagger of a first gather.
+pub const LONGEST_STAGGER: Duration = Duration::from_secs(2);
+/// By how much a wall clock that is disciplined jumps now and then.
+const TREMOR: Duration = Duration::from_millis(50);
 
 /// A trigger that comes a little early still finds its table due.
 fn slack(period: Duration) -> Duration {
@@ -84,7 +98,8 @@ impl Schedule {
         now: SystemTime,
     ) -> Self {
         let start = now + layout.stagger;
-        let mut schedule = Schedule { entries: Vec::new(), start, round: layout.round };
+        let mut schedule =
+            Schedule { entries: Vec::new(), start, round: layout.round, profile: layout.profile };
         let shifted = layout.offset + layout.stagger;
         let tables = tables.into_iter().map(|(table, period)| {
             let phase = if table == Table::Energy { layout.offset } else { shifted };
@@ -92,11 +107,15 @@ impl Schedule {
         });
         let status = std::iter::once((Item::Status, layout.interval, shifted));
         for (item, period, phase) in tables.chain(status) {
-            schedule.entries.push(Entry { item, period, phase, next: start, last: None });
+            let exact = layout.profile.is_some() && item == Item::Table(Table::Energy);
+            schedule.entries.push(Entry { item, period, phase, exact, next: start, last: None });
         }
+        let beside: Vec<(Table, Duration)> = beside.into_iter().collect();
+        // One that is read between two boundaries would keep energy from being read at the second.
+        let exact = layout.profile.is_some() && beside.iter().any(|(table, _)| *table == Table::Energy);
         for (table, period) in beside {
             let phase = layout.offset;
-            let entry = Entry { item: Item::Beside(table), period, phase, next: now, last: None };
+            let entry = Entry { item: Item::Beside(table), period, phase, exact, next: now, last: None };
             let next = schedule.following(&entry, now);
             schedule.entries.push(Entry { next, ..entry });
         }
@@ -111,7 +130,8 @@ impl Schedule {
     /// Whether energy is due at that time, which no jitter may move.
     pub fn next_is_exact(&self) -> bool {
         let next = self.next();
-        self.entries.iter().any(|entry| entry.next == next && entry.item == Item::Table(Table::Energy))
+        let exact = |entry: &Entry| entry.exact || entry.item == Item::Table(Table::Energy);
+        self.entries.iter().any(|entry| entry.next == next && exact(entry))
     }
 
     /// Takes what is due on the own clock.
@@ -121,7 +141,8 @@ impl Schedule {
             let entry = &self.entries[at];
             if entry.next > now {
                 // The wall clock was set back: wait for the next boundary, not for the old one.
-                if entry.next > now + entry.period + Duration::from_secs(4) {
+                let stagger = if entry.last.is_none() { LONGEST_STAGGER } else { Duration::ZERO };
+                if entry.next > now + entry.period + stagger + TREMOR {
                     self.entries[at].next = self.following(&self.entries[at], now);
                 }
                 continue;
@@ -130,6 +151,7 @@ impl Schedule {
                 let behind = now.duration_since(entry.next).unwrap_or_default();
                 due.missed = (behind.as_nanos() / entry.period.as_nanos().max(1)) as u64;
             }
+            due.boundary |= self.is_boundary(entry, now);
             due.add(entry.item);
             let next = self.following(&self.entries[at], now);
             let entry = &mut self.entries[at];
@@ -137,6 +159,14 @@ impl Schedule {
             entry.last = Some(now);
         }
         due
+    }
+
+    /// Whether an interval of the load profile has ended since the entry was due.
+    fn is_boundary(&self, entry: &Entry, now: SystemTime) -> bool {
+        let energy = matches!(entry.item, Item::Table(Table::Energy) | Item::Beside(Table::Energy));
+        let nanos = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let ended = |length: Duration| nanos(now) / length.as_nanos() * length.as_nanos();
+        energy && self.profile.is_some_and(|length| ended(length) >= nanos(entry.next))
     }
 
     /// Takes what is due at an outside trigger; the status line always is.
@@ -147,6 +177,7 @@ impl Schedule {
             let ripe = match (entry.item, entry.last) {
                 (Item::Status, _) | (Item::Table(_), None) => true,
                 (Item::Beside(_), _) => entry.next <= now,
+                (Item::Table(_), Some(_)) if entry.exact => entry.next <= now,
                 (Item::Table(_), Some(last)) => match now.duration_since(last) {
                     Ok(passed) => passed + slack(entry.period) >= entry.period,
                     // The wall clock was set back.
@@ -154,6 +185,7 @@ impl Schedule {
                 },
             };
             if ripe {
+                due.boundary |= self.is_boundary(entry, now);
                 due.add(entry.item);
                 let next = self.following(&self.entries[at], now);
                 let entry = &mut self.entries[at];
@@ -166,7 +198,11 @@ impl Schedule {
 
     /// The first time after `now` at which the entry is due.
     fn following(&self, entry: &Entry, now: SystemTime) -> SystemTime {
-        let origin = if self.round { UNIX_EPOCH + entry.phase } else { self.start };
+        let origin = match (entry.exact, self.round) {
+            (true, _) => UNIX_EPOCH,
+            (false, true) => UNIX_EPOCH + entry.phase,
+            (false, false) => self.start,
+        };
         let since = now.duration_since(origin).unwrap_or_default().as_nanos();
         let period = entry.period.as_nanos().max(1);
         let ahead = (since / period + 1) * period - since;
@@ -200,6 +236,7 @@ mod tests {
             round: true,
             offset: Duration::ZERO,
             stagger: Duration::from_secs_f64(stagger),
+            profile: None,
         };
         let tables = [(Table::Realtime, 10 * SECOND), (Table::Energy, 60 * SECOND)];
         Schedule::new(layout, tables, [(Table::Settings, 900 * SECOND)], now)
@@ -260,11 +297,54 @@ mod tests {
     }
 
     #[test]
+    fn with_a_load_profile_energy_is_due_at_every_boundary_whatever_else_is_written() {
+        let layout = Layout {
+            interval: 10 * SECOND,
+            round: false,
+            offset: 3 * SECOND,
+            stagger: SECOND,
+            profile: Some(900 * SECOND),
+        };
+        let energy = [(Table::Energy, 300 * SECOND)];
+        let mut schedule = Schedule::new(layout, energy, [], at(7.0));
+        let mut boundaries = 0;
+        while schedule.next() < at(1801.0) {
+            let (next, exact) = (schedule.next(), schedule.next_is_exact());
+            let due = schedule.take(next);
+            let on = |seconds: u64| {
+                (next.duration_since(at(0.0)).unwrap().as_millis() as u64).is_multiple_of(seconds * 1000)
+            };
+            if next > at(8.0) {
+                assert_eq!(
+                    (due.tables.contains(Table::Energy), due.boundary),
+                    (on(300), on(900)),
+                    "{next:?}"
+                );
+                assert!(exact || !on(300));
+            }
+            boundaries += u64::from(due.boundary);
+        }
+        assert_eq!(boundaries, 2);
+        let mut beside = Schedule::new(layout, [], energy, at(7.0));
+        assert!(beside.take(at(8.0)).beside.is_empty());
+        assert!(!beside.take(at(300.0)).boundary);
+        let due = beside.take(at(900.0));
+        assert!(due.boundary && due.beside.contains(Table::Energy));
+        let mut triggered = Schedule::new(layout, energy, [], at(7.0));
+        triggered.take_triggered(at(890.0));
+        assert!(triggered.take_triggered(at(899.0)).tables.is_empty());
+        assert!(triggered.take_triggered(at(909.0)).boundary, "the first trigger after it");
+    }
+
+    #[test]
     fn a_clock_that_was_set_back_does_not_stop_the_gathers() {
         let mut schedule = schedule(0.0, at(7200.0));
         schedule.take(at(7200.0));
         let due = schedule.take(at(3601.0));
         assert!(due.is_empty());
         assert_eq!(schedule.next(), at(3610.0));
+        schedule.take(at(3610.0));
+        assert!(schedule.take(at(3607.0)).is_empty());
+        assert_eq!(schedule.next(), at(3610.0), "not at 3620, for that would be 13 seconds of nothing");
     }
 }

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::Leftover;
 
+use super::interval::Running;
+
 /// The format this program reads and writes.
 const FORMAT: u32 = 1;
 
@@ -31,6 +33,12 @@ pub struct Record {
     pub counters: BTreeMap<String, i64>,
     /// Last value of every setting that is a number.
     pub settings: BTreeMap<String, f64>,
+    /// Last maximum values.
+    pub maxima: BTreeMap<String, f64>,
+    /// Whether the last demand values were not all 0.
+    pub demand_runs: bool,
+    /// The interval of the load profile that is under way.
+    pub interval: Option<Running>,
     /// Class 1 connections that are open; after a crash they are closed at the next start.
     pub open_connections: Vec<Leftover>,
     /// When Modbus was last used beside EtherNet/IP, milliseconds since the epoch.

@@ -12,7 +12,7 @@ use crate::config::MeterConfig;
 use crate::metric::Batch;
 
 use super::Collector;
-use super::schedule::{Due, Layout, Schedule};
+use super::schedule::{Due, LONGEST_STAGGER, Layout, Schedule};
 
 /// No sleep is longer, so that a wall clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
@@ -41,12 +41,13 @@ pub struct Totals {
 
 /// The schedule of a meter: `index` of `count` meters gives its share of the stagger.
 pub fn schedule(config: &MeterConfig, index: usize, count: usize, now: SystemTime) -> Schedule {
-    let spread = (config.interval / 2).min(Duration::from_secs(2));
+    let spread = (config.interval / 2).min(LONGEST_STAGGER);
     let layout = Layout {
         interval: config.interval,
         round: config.round_interval,
         offset: config.collection_offset,
         stagger: spread.mul_f64(index as f64 / count.max(1) as f64),
+        profile: config.interval_energy,
     };
     let tables = config.tables.iter().map(|table| (table, config.period(table)));
     let beside = config.modbus_tables.iter().map(|table| (table, config.period(table)));

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use crate::config::Connection;
 use crate::enip::forward_open::Application;
 use crate::meter::{Table, TableSet};
-use crate::source::{Failure, Gather};
+use crate::source::{Exhibit, Failure, Gather};
 
 use super::Collector;
 use super::events::{Event, milliseconds};
@@ -33,16 +33,28 @@ impl Collector {
             return Vec::new();
         }
         let mut wanted = tables;
-        if self.about.is_due(SystemTime::now()) {
+        if self.about.is_due(Instant::now()) {
             wanted.insert(Table::Info);
         }
+        self.ask(wanted, events).await
+    }
+
+    /// Looks after listened connections when no table is due: one that is lost is said now, and not when its
+    /// table is due next, which may be an hour away.
+    pub(super) async fn watch(&mut self, events: &mut Vec<Event>) {
+        if self.source.listens() {
+            self.ask(TableSet::EMPTY, events).await;
+        }
+    }
+
+    async fn ask(&mut self, wanted: TableSet, events: &mut Vec<Event>) -> Vec<(Table, Failure)> {
         let mut gather = Gather::new(wanted, &mut self.readings, &mut self.health.traffic);
         let limit = self.config.gather_timeout;
         if timeout(limit, self.source.gather(&mut gather)).await.is_err() {
             fail_untried(&mut gather, limit);
         }
         self.health.response_time = gather.slowest;
-        let (mut failures, notices) = (gather.failures, gather.notices);
+        let (mut failures, notices, exhibits) = (gather.failures, gather.notices, gather.exhibits);
         (self.samples, self.sampled) = (gather.samples, gather.sampled);
         let prefix = self.faults.prefix();
         for notice in notices {
@@ -52,6 +64,7 @@ impl Collector {
             self.notes.push(listening::sentence(&notice));
             events.extend(listening::tell(notice, prefix));
         }
+        self.keep_exhibits(exhibits);
         self.follow_link(events);
         if self.paused_until.is_some_and(|until| Instant::now() < until) {
             for (_, failure) in &mut failures {
@@ -121,13 +134,25 @@ impl Collector {
         if timeout(limit, beside.gather(&mut gather)).await.is_err() {
             fail_untried(&mut gather, limit);
         }
-        let failures = gather.failures;
+        let (failures, exhibits) = (gather.failures, gather.exhibits);
         beside.close().await;
+        self.keep_exhibits(exhibits);
         // A port that refused us has stopped nothing.
         if self.health.traffic.requests > requests_before {
             self.paused_until = Some(Instant::now() + PAUSE_AFTER_MODBUS);
         }
         failures
+    }
+}
+
+impl Collector {
+    /// Keeps what could not be used, and shows each kind once in the log.
+    fn keep_exhibits(&mut self, exhibits: Vec<Exhibit>) {
+        for exhibit in exhibits {
+            if let Some(new) = self.exhibits.keep(exhibit) {
+                log::debug!("{}: received: {new}", self.faults.prefix());
+            }
+        }
     }
 }
 

@@ -111,6 +111,9 @@ fn table(reports: &[Report]) -> String {
         for line in report.notes.iter().chain(&report.failures) {
             text.push_str(&format!("    {line}\n"));
         }
+        for line in &report.exhibits {
+            text.push_str(&format!("    received: {line}\n"));
+        }
     }
     text
 }

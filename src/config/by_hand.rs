@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::address::Address;
 use super::choice::{Connection, Emit};
 use super::file::{Block, Placed};
-use super::value::{FromText, Number, Parsed, Rpi};
+use super::value::{FromText, Number, Parsed, Switchable};
 use super::{Config, Overrides, build};
 use crate::meter::{Table, TableSet};
 
@@ -53,7 +53,7 @@ impl Config {
         let tables = hand.tables.as_ref().map(|names| names.split(',').map(|name| parsed(name.trim())));
         options.tables = tables.map(Iterator::collect).transpose()?;
         options.interval = hand.interval.map(Parsed);
-        options.rpi = hand.rpi.map(|rpi| Parsed(Rpi(Some(rpi))));
+        options.rpi = hand.rpi.map(|rpi| Parsed(Switchable(Some(rpi))));
         options.config_instance = hand.config_instance.map(|instance| Number(instance.into()));
         options.emit = hand.every_frame.then_some(Parsed(Emit::EveryFrame));
         options.evidence = optional(hand.evidence.as_deref())?;

@@ -117,6 +117,10 @@ impl Emit {
     }
 }
 
+/// A table that `intervals` may name: any that `tables` may, and `raw`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Timed(pub(super) Table);
+
 /// A table that `listen_tables` may name: any with an assembly, also `info` and `raw`, which `tables` does not
 /// name because they are read at connect and by an option of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

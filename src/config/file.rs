@@ -10,9 +10,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::address::Address;
-use super::choice::{Connection, Emit, IdentityPolicy, Listened, MapCheckPolicy};
+use super::choice::{Connection, Emit, IdentityPolicy, Listened, MapCheckPolicy, Timed};
 
-use super::value::{Number, Parsed, Rpi, Zone, unknown};
+use super::value::{Number, Parsed, Switchable, Zone, unknown};
 use crate::meter::decode::WordOrder;
 use crate::meter::{Evidence, Table};
 
@@ -33,7 +33,8 @@ pub(super) struct Options {
     pub(super) connection: Option<Parsed<Connection>>,
     pub(super) tables: Option<Vec<Parsed<Table>>>,
     pub(super) interval: Option<Parsed<Duration>>,
-    pub(super) intervals: Option<BTreeMap<Parsed<Table>, Parsed<Duration>>>,
+    pub(super) intervals: Option<BTreeMap<Parsed<Timed>, Parsed<Duration>>>,
+    pub(super) interval_energy: Option<Parsed<Switchable>>,
     pub(super) round_interval: Option<bool>,
     pub(super) collection_jitter: Option<Parsed<Duration>>,
     pub(super) collection_offset: Option<Parsed<Duration>>,
@@ -49,7 +50,7 @@ pub(super) struct Options {
     pub(super) fieldinclude: Option<Vec<Parsed<glob::Pattern>>>,
     pub(super) fieldexclude: Option<Vec<Parsed<glob::Pattern>>>,
     pub(super) listen_tables: Option<Vec<Parsed<Listened>>>,
-    pub(super) rpi: Option<Parsed<Rpi>>,
+    pub(super) rpi: Option<Parsed<Switchable>>,
     pub(super) heartbeat_interval: Option<Parsed<Duration>>,
     pub(super) config_instance: Option<Number<0, 255>>,
     pub(super) emit: Option<Parsed<Emit>>,
@@ -81,7 +82,7 @@ impl Options {
             });
         }
         complete!(
-            connection tables interval intervals round_interval collection_jitter collection_offset precision
+            connection tables interval intervals interval_energy round_interval collection_jitter collection_offset precision
             connect_timeout timeout gather_timeout identity evidence map_check profile raw_energy fieldinclude
             fieldexclude listen_tables rpi heartbeat_interval config_instance emit modbus_tables modbus_may_interrupt modbus_port unit_id word_order close_after_gather
             max_registers timezone tags

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::Address;
-use super::choice::{Connection, ETHERNET_IP_PORT, IdentityPolicy, MODBUS_PORT, MapCheckPolicy};
+use super::choice::{Connection, ETHERNET_IP_PORT, IdentityPolicy, MODBUS_PORT, MapCheckPolicy, Timed};
 use super::duration::show;
 use super::file::Options;
 use super::limits::{self, Timeouts};
 use super::listening::{self, Listening};
+use super::load_profile;
 use super::names;
 use super::selection::{Selection, Wanted};
 use super::value::Parsed;
@@ -55,6 +56,8 @@ pub struct MeterConfig {
     pub interval: Duration,
     /// How often each table is read, for every table in `tables` and `modbus_tables`.
     pub intervals: BTreeMap<Table, Duration>,
+    /// Length of the load profile's intervals, if there is to be one; energy is read at every boundary.
+    pub interval_energy: Option<Duration>,
     /// Whether gathers are aligned to the wall clock.
     pub round_interval: bool,
     /// Longest random delay before each gather.
@@ -215,7 +218,12 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
     }
     let interval = or(options.interval, super::DEFAULT_INTERVAL);
     limits::check_interval("interval", interval)?;
-    let intervals = intervals(interval, &options.intervals.unwrap_or_default(), tables, modbus_tables)?;
+    let interval_energy = options.interval_energy.and_then(|named| named.0.0);
+    let named = options.intervals.unwrap_or_default();
+    let intervals = intervals(interval, &named, (tables, modbus_tables), interval_energy)?;
+    if let Some(period) = interval_energy {
+        load_profile::check(period, &profile, &selected, (tables, modbus_tables), &intervals)?;
+    }
     if let Some(period) = modbus_tables.iter().filter_map(|table| intervals.get(&table)).min() {
         notes.push(format!(
             "Modbus ({modbus_tables}, every {}) may suspend EtherNet/IP while it is read, the PLC's own I/O included",
@@ -247,6 +255,7 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
         modbus_tables,
         interval,
         intervals,
+        interval_energy,
         round_interval: options.round_interval.unwrap_or(true),
         collection_jitter,
         collection_offset,
@@ -304,16 +313,24 @@ fn check_modbus_tables(connection: Connection, tables: TableSet, allowed: bool) 
 /// How often each table is read: what was written, else a default that suits the table.
 fn intervals(
     interval: Duration,
-    named: &BTreeMap<Parsed<Table>, Parsed<Duration>>,
-    tables: TableSet,
-    modbus_tables: TableSet,
+    named: &BTreeMap<Parsed<Timed>, Parsed<Duration>>,
+    (tables, modbus_tables): (TableSet, TableSet),
+    interval_energy: Option<Duration>,
 ) -> Result<BTreeMap<Table, Duration>, String> {
     let mut intervals = BTreeMap::new();
+    if let Some(period) = interval_energy {
+        load_profile::check_period(period)?;
+        if modbus_tables.contains(Table::Energy) {
+            load_profile::check_beside(period)?;
+        }
+    }
     for table in tables.union(modbus_tables).iter() {
         let beside = modbus_tables.contains(table);
-        let period = match named.get(&Parsed(table)) {
-            Some(Parsed(period)) => *period,
-            None => limits::default_interval(table, interval, beside),
+        let usual = || limits::default_interval(table, interval, beside);
+        let period = match (named.get(&Parsed(Timed(table))), interval_energy) {
+            (Some(Parsed(period)), _) => *period,
+            (None, Some(length)) if table == Table::Energy => load_profile::default_interval(usual(), length),
+            (None, _) => usual(),
         };
         limits::check_interval(&format!("intervals.{table}"), period)?;
         if beside {

@@ -7,6 +7,7 @@
 //! meter      options and defaults → one meter's settings (sense)
 //!   limits     what a meter can bear, and why
 //!   listening  class 1: what is listened to, and how
+//!   load_profile  energy at every boundary
 //!   names      what meters and tags may be called
 //!   selection  which tables are read, which fields are emitted
 //! by_hand    meters and options of the command line instead of a file
@@ -28,6 +29,7 @@ mod env;
 mod file;
 mod limits;
 mod listening;
+mod load_profile;
 mod meter;
 mod names;
 mod selection;

@@ -156,6 +156,43 @@ fn slow_tables_are_read_slowly_unless_told_otherwise() {
 }
 
 #[test]
+fn a_load_profile_has_energy_at_every_boundary_or_is_refused_with_the_reason() {
+    let modbus = "connection = \"modbus\"\n";
+    let profile = |options: &str| meter(&format!("{modbus}{options}")).expect(options);
+    let config = profile("interval_energy = \"15m\"");
+    assert_eq!(config.interval_energy, Some(Duration::from_secs(900)));
+    assert_eq!(config.period(Table::Energy), Duration::from_secs(60));
+    let config = profile("interval_energy = \"15m\"\ninterval = \"7m\"");
+    assert_eq!(config.period(Table::Energy), Duration::from_secs(900), "7m would miss boundaries");
+    assert_eq!(profile("interval_energy = \"\"").interval_energy, None);
+    for (options, expected) in [
+        ("interval_energy = \"7m\"", "not at least 1m and a whole part of a day"),
+        ("interval_energy = \"30s\"", "not at least 1m and a whole part of a day"),
+        ("interval_energy = \"15m\"\ntables = [\"realtime\"]", "name energy in tables or modbus_tables"),
+        ("interval_energy = \"15m\"\nintervals = { energy = \"4m\" }", "\"4m\" is no whole part of it"),
+        (
+            "interval_energy = \"15m\"\nfieldexclude = [\"active_*_wh\", \"reactive_*_varh\"]",
+            "none of them is emitted",
+        ),
+    ] {
+        refused(&format!("{modbus}{options}"), expected);
+    }
+    let beside = "modbus_tables = [\"energy\", \"settings\"]\nmodbus_may_interrupt = true\n";
+    let config = meter(&format!("{beside}interval_energy = \"5m\"")).expect("beside");
+    assert_eq!(config.period(Table::Energy), Duration::from_secs(300));
+    refused(
+        &format!("{beside}interval_energy = \"1m\""),
+        "is read at most every 5m, because each read may suspend",
+    );
+    refused(
+        &format!("{beside}interval_energy = \"15m\"\nintervals = {{ settings = \"7m\" }}"),
+        "each is a whole part of the next",
+    );
+    assert!(meter("raw_energy = true\nintervals = { raw = \"10s\" }").is_ok());
+    refused("intervals = { info = \"10s\" }", "its interval is fixed");
+}
+
+#[test]
 fn every_assembly_can_be_listened_to_and_what_has_none_is_refused() {
     let listen = "connection = \"auto\"\nevidence = \"guessed\"\nraw_energy = true\n\
                   tables = [\"realtime\", \"max\", \"demand\", \"alarm\"]\n";

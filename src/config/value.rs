@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::address::Address;
-use super::choice::{Connection, Emit, IdentityPolicy, Listened, MapCheckPolicy};
+use super::choice::{Connection, Emit, IdentityPolicy, Listened, MapCheckPolicy, Timed};
 
 use super::{duration, env};
 use crate::meter::decode::WordOrder;
@@ -140,6 +140,18 @@ impl FromText for Table {
     }
 }
 
+impl FromText for Timed {
+    const EXPECTED: &'static str = Table::EXPECTED;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "raw" => Ok(Timed(Table::Raw)),
+            "info" => Err("the table info is read at connect and hourly, its interval is fixed".to_owned()),
+            _ => Table::from_text(text).map(Timed),
+        }
+    }
+}
+
 impl FromText for Listened {
     const EXPECTED: &'static str = "a table's name in quotes";
 
@@ -208,15 +220,16 @@ impl FromText for log::LevelFilter {
     }
 }
 
-/// A requested packet interval; empty for whatever the owner runs at.
+/// A duration that an empty text takes back: no packet interval of one's own, no load profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rpi(pub(super) Option<Duration>);
+pub(super) struct Switchable(pub(super) Option<Duration>);
 
-impl FromText for Rpi {
-    const EXPECTED: &'static str = "a duration with its unit in quotes, such as \"100ms\"";
+impl FromText for Switchable {
+    const EXPECTED: &'static str = Duration::EXPECTED;
 
     fn from_text(text: &str) -> Result<Self, String> {
-        if text.is_empty() { Ok(Rpi(None)) } else { duration::parse(text).map(|rpi| Rpi(Some(rpi))) }
+        let named = (!text.is_empty()).then(|| duration::parse(text)).transpose();
+        named.map(Switchable)
     }
 }
 

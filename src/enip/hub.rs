@@ -201,7 +201,14 @@ async fn receive(socket: UdpSocket, streams: Arc<Mutex<Vec<Weak<Stream>>>>) {
             Ok((length, SocketAddr::V4(from))) => (length, from),
             Ok(_) | Err(_) => continue,
         };
-        let Some(frame) = Frame::decode(&datagram[..length]) else { continue };
+        let Some(frame) = Frame::decode(&datagram[..length]) else {
+            // Whose it would be nobody knows; it is evidence for one connection of the meter that sent it.
+            let refuse = |stream: &Weak<Stream>| {
+                stream.upgrade().is_some_and(|stream| stream.refuse(&datagram[..length], *from.ip()))
+            };
+            lock(&streams).iter().any(refuse);
+            continue;
+        };
         let at = (Instant::now(), SystemTime::now());
         lock(&streams).retain(|stream| match stream.upgrade() {
             Some(stream) => {

@@ -9,6 +9,8 @@
 //! Reply item: service | 0x80, reserved, general status, size of additional status in words, additional
 //! status, data. Bare unconnected messages: no Unconnected Send, no route, no class 3 connection.
 
+use std::fmt;
+
 use bytes::BytesMut;
 use rust_ethernet_ip_protocol::cip::{CipRequest, CipResponse, SendDataRequest};
 use rust_ethernet_ip_protocol::{Decode, Encode};
@@ -50,6 +52,16 @@ pub enum Read {
     AssemblyData(u16),
     /// The size in bytes of an assembly instance.
     AssemblySize(u16),
+}
+
+impl fmt::Display for Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Read::Identity => f.write_str("the identity request"),
+            Read::AssemblyData(instance) => write!(f, "the read of assembly {instance}"),
+            Read::AssemblySize(instance) => write!(f, "the size request for assembly {instance}"),
+        }
+    }
 }
 
 impl Read {

@@ -31,4 +31,4 @@ pub mod session;
 pub mod status;
 pub mod stream;
 
-pub use session::{Accepted, Session, SessionError};
+pub use session::{Accepted, Refused, Session, SessionError};

@@ -47,18 +47,28 @@ pub struct Packet {
     pub data: Vec<u8>,
 }
 
+impl Packet {
+    /// The packet as it came.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = BytesMut::with_capacity(HEADER_LEN + self.data.len());
+        self.header.encode(&mut bytes);
+        bytes.extend_from_slice(&self.data);
+        bytes.to_vec()
+    }
+}
+
 /// Why no packet could be received.
 #[derive(Debug, thiserror::Error)]
 pub enum PacketError {
     /// The peer closed the stream between two packets.
     #[error("the connection was closed")]
     Closed,
-    /// The stream failed or ended inside a packet.
+    /// The stream failed or ended inside a packet, after these bytes of it.
     #[error("the connection broke: {0}")]
-    Broken(io::Error),
-    /// The header announces more data than any answer has.
+    Broken(io::Error, Vec<u8>),
+    /// The header, of which these are the bytes, announces more data than any answer has.
     #[error("the reply announces {0} bytes of data, more than any answer to a read has")]
-    TooLong(u16),
+    TooLong(u16, Vec<u8>),
 }
 
 /// Encodes a packet.
@@ -80,29 +90,38 @@ pub fn encode(command: u16, session: u32, context: [u8; 8], status: u32, data: &
 /// # Errors
 /// [`PacketError`]; the stream is out of step afterwards and must be closed.
 pub async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Packet, PacketError> {
-    let mut bytes = [0u8; HEADER_LEN];
-    match stream.read(&mut bytes).await {
-        Ok(0) => return Err(PacketError::Closed),
-        Ok(got) => stream.read_exact(&mut bytes[got..]).await.map_err(broken)?,
-        Err(error) => return Err(PacketError::Broken(error)),
-    };
+    let mut bytes = Vec::with_capacity(HEADER_LEN);
+    fill(stream, &mut bytes, HEADER_LEN).await?;
     // Decoding 24 bytes cannot fail; the error is passed on all the same.
     let header = EncapsulationHeader::decode(&mut &bytes[..])
-        .map_err(|error| PacketError::Broken(io::Error::other(error)))?;
+        .map_err(|error| PacketError::Broken(io::Error::other(error), bytes.clone()))?;
     if usize::from(header.length) > MAX_DATA {
-        return Err(PacketError::TooLong(header.length));
+        return Err(PacketError::TooLong(header.length, bytes));
     }
-    let mut data = vec![0; usize::from(header.length)];
-    stream.read_exact(&mut data).await.map_err(broken)?;
-    Ok(Packet { header, data })
+    fill(stream, &mut bytes, HEADER_LEN + usize::from(header.length)).await?;
+    bytes.drain(..HEADER_LEN);
+    Ok(Packet { header, data: bytes })
 }
 
-/// The library says "early eof" of a stream that ends too soon.
-fn broken(error: io::Error) -> PacketError {
-    PacketError::Broken(match error.kind() {
-        io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "it ended in the middle of a reply"),
-        _ => error,
-    })
+/// Reads until the packet has this length; what came before the stream broke goes with the error.
+async fn fill(
+    stream: &mut (impl AsyncRead + Unpin),
+    bytes: &mut Vec<u8>,
+    length: usize,
+) -> Result<(), PacketError> {
+    let mut rest = stream.take((length - bytes.len()) as u64);
+    while bytes.len() < length {
+        match rest.read_buf(bytes).await {
+            Ok(0) if bytes.is_empty() => return Err(PacketError::Closed),
+            Ok(0) => {
+                let error = io::Error::new(io::ErrorKind::UnexpectedEof, "it ended in the middle of a reply");
+                return Err(PacketError::Broken(error, std::mem::take(bytes)));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(PacketError::Broken(error, std::mem::take(bytes))),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -124,14 +143,18 @@ mod tests {
             let outcome = receive(&mut &REGISTER[..length]).await;
             let closed = matches!(outcome, Err(PacketError::Closed));
             assert!(outcome.is_err() && closed == (length == 0), "{length} bytes: {outcome:?}");
+            if let Err(PacketError::Broken(_, seen)) = outcome {
+                assert_eq!(seen, REGISTER[..length], "evidence");
+            }
         }
-        assert_eq!(receive(&mut &REGISTER[..]).await.unwrap().data, REGISTER_DATA);
+        let packet = receive(&mut &REGISTER[..]).await.unwrap();
+        assert_eq!((packet.bytes(), packet.data), (REGISTER.to_vec(), REGISTER_DATA.to_vec()));
     }
 
     #[tokio::test]
     async fn an_oversized_announcement_is_refused_before_a_byte_is_allocated() {
         let mut bytes = REGISTER;
         bytes[2..4].copy_from_slice(&0xFFFFu16.to_le_bytes());
-        assert!(matches!(receive(&mut &bytes[..]).await, Err(PacketError::TooLong(0xFFFF))));
+        assert!(matches!(receive(&mut &bytes[..]).await, Err(PacketError::TooLong(0xFFFF, _))));
     }
 }

@@ -34,23 +34,46 @@ pub enum SessionError {
     /// The meter closed the connection instead of answering.
     #[error("the meter closed the connection")]
     Closed,
-    /// The connection failed.
+    /// The connection failed, perhaps after these bytes of a reply.
     #[error("the connection broke: {0}")]
-    Io(#[from] io::Error),
-    /// The meter answered with an encapsulation status.
+    Io(io::Error, Vec<u8>),
+    /// The meter answered with an encapsulation status, in these bytes.
     #[error("encapsulation status 0x{0:04X}: {status}", status = encapsulation_status(*.0))]
-    Status(u32),
-    /// The meter answered with something that is not an answer.
+    Status(u32, Vec<u8>),
+    /// The meter answered with something that is not an answer, these bytes.
     #[error("malformed reply: {0}")]
-    Malformed(#[from] Malformed),
+    Malformed(Malformed, Vec<u8>),
+}
+
+impl SessionError {
+    /// What the meter sent, if it sent anything.
+    pub fn reply(&self) -> &[u8] {
+        match self {
+            SessionError::Timeout { .. } | SessionError::Closed => &[],
+            SessionError::Io(_, reply)
+            | SessionError::Status(_, reply)
+            | SessionError::Malformed(_, reply) => reply,
+        }
+    }
+}
+
+/// A request that the device refused: what it means, and the packet that said so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The status.
+    pub refusal: Refusal,
+    /// The whole reply.
+    pub reply: Vec<u8>,
 }
 
 impl From<PacketError> for SessionError {
     fn from(error: PacketError) -> Self {
         match error {
             PacketError::Closed => SessionError::Closed,
-            PacketError::Broken(error) => SessionError::Io(error),
-            PacketError::TooLong(_) => SessionError::Malformed(Malformed(error.to_string())),
+            PacketError::Broken(error, seen) => SessionError::Io(error, seen),
+            PacketError::TooLong(_, ref header) => {
+                SessionError::Malformed(Malformed(error.to_string()), header.clone())
+            }
         }
     }
 }
@@ -87,7 +110,8 @@ impl Session {
             .exchange(packet::REGISTER_SESSION, &packet::REGISTER_DATA, within, "RegisterSession")
             .await?;
         if reply.header.session_handle == 0 {
-            return Err(Malformed("the meter registered session 0".to_owned()).into());
+            let wrong = Malformed("the meter registered session 0".to_owned());
+            return Err(SessionError::Malformed(wrong, reply.bytes()));
         }
         session.handle = reply.header.session_handle;
         Ok(session)
@@ -106,18 +130,10 @@ impl Session {
         &mut self,
         read: Read,
         within: Duration,
-    ) -> Result<Result<Vec<u8>, Refusal>, SessionError> {
-        let what = match read {
-            Read::Identity => "the identity request".to_owned(),
-            Read::AssemblyData(instance) => format!("the read of assembly {instance}"),
-            Read::AssemblySize(instance) => format!("the size request for assembly {instance}"),
-        };
+    ) -> Result<Result<Vec<u8>, Refused>, SessionError> {
+        let what = read.to_string();
         let reply = self.exchange(packet::SEND_RR_DATA, &read.encode(), within, &what).await?;
-        let answer = read.decode(&reply.data);
-        if answer.is_err() {
-            self.stream = None;
-        }
-        Ok(answer?)
+        self.answer(read.decode(&reply.data), &reply)
     }
 
     /// Opens a class 1 connection. A refusal by the device is the inner value.
@@ -128,7 +144,7 @@ impl Session {
         &mut self,
         open: &ForwardOpen,
         within: Duration,
-    ) -> Result<Result<Accepted, Refusal>, SessionError> {
+    ) -> Result<Result<Accepted, Refused>, SessionError> {
         let data = encode_request(&open.request());
         let reply = self.exchange(packet::SEND_RR_DATA, &data, within, "the Forward Open").await?;
         let answer = decode_reply(FORWARD_OPEN, &reply.data).and_then(|answer| match answer {
@@ -139,10 +155,7 @@ impl Session {
             })),
             Err(refusal) => Ok(Err(refusal)),
         });
-        if answer.is_err() {
-            self.stream = None;
-        }
-        Ok(answer?)
+        self.answer(answer, &reply)
     }
 
     /// Closes a class 1 connection. That the device does not know it any more is a refusal, too.
@@ -153,10 +166,11 @@ impl Session {
         &mut self,
         close: &ForwardClose,
         within: Duration,
-    ) -> Result<Result<(), Refusal>, SessionError> {
+    ) -> Result<Result<(), Refused>, SessionError> {
         let data = encode_request(&close.request());
         let reply = self.exchange(packet::SEND_RR_DATA, &data, within, "the Forward Close").await?;
-        Ok(decode_reply(FORWARD_CLOSE, &reply.data)?.map(|_| ()))
+        let answer = decode_reply(FORWARD_CLOSE, &reply.data).map(|answer| answer.map(|_| ()));
+        self.answer(answer, &reply)
     }
 
     /// Our and the meter's address.
@@ -189,7 +203,7 @@ impl Session {
         let context = self.context.to_le_bytes();
         let bytes = packet::encode(command, self.handle, context, 0, data);
         let exchange = async {
-            stream.write_all(&bytes).await.map_err(SessionError::from)?;
+            stream.write_all(&bytes).await.map_err(|error| SessionError::Io(error, Vec::new()))?;
             packet::receive(&mut stream).await.map_err(SessionError::from)
         };
         let reply = timeout(within, exchange)
@@ -200,14 +214,30 @@ impl Session {
         Ok(reply)
     }
 
+    /// Adds the reply's bytes to what is wrong with it; a reply that is no answer ends the session.
+    fn answer<T>(
+        &mut self,
+        answer: Result<Result<T, Refusal>, Malformed>,
+        reply: &Packet,
+    ) -> Result<Result<T, Refused>, SessionError> {
+        match answer {
+            Ok(Ok(answer)) => Ok(Ok(answer)),
+            Ok(Err(refusal)) => Ok(Err(Refused { refusal, reply: reply.bytes() })),
+            Err(malformed) => {
+                self.stream = None;
+                Err(SessionError::Malformed(malformed, reply.bytes()))
+            }
+        }
+    }
+
     fn check(&self, reply: &Packet, command: u16, context: [u8; 8]) -> Result<(), SessionError> {
-        let strange = |reason: String| Err(Malformed(reason).into());
+        let strange = |reason: String| Err(SessionError::Malformed(Malformed(reason), reply.bytes()));
         let header = &reply.header;
         if header.command != command {
             return strange(format!("it is to command 0x{:04X}, we sent 0x{command:04X}", header.command));
         }
         if header.status != 0 {
-            return Err(SessionError::Status(header.status));
+            return Err(SessionError::Status(header.status, reply.bytes()));
         }
         if header.sender_context != context {
             return strange("it answers another request (sender context differs)".to_owned());

@@ -51,6 +51,8 @@ struct State {
     last: Option<(Instant, u32, u16)>,
     first_sequence: Option<u32>,
     newest: Option<Sample>,
+    /// The newest datagram that could not be used, until it is taken.
+    odd: Option<Vec<u8>>,
     queue: VecDeque<Sample>,
     counts: Counts,
 }
@@ -88,6 +90,7 @@ impl Stream {
                 last: None,
                 first_sequence: None,
                 newest: None,
+                odd: None,
                 queue: VecDeque::new(),
                 counts: Counts::default(),
             }),
@@ -105,6 +108,11 @@ impl Stream {
         let mut state = self.lock();
         if source != self.source || frame.data.len() != self.size {
             state.counts.dropped += 1;
+            if source == self.source {
+                let mut datagram = Vec::new();
+                frame.encode(&mut datagram);
+                state.odd = Some(datagram);
+            }
             return;
         }
         let mut repeated = false;
@@ -137,6 +145,20 @@ impl Stream {
         }
         drop(state);
         self.arrived.notify_waiters();
+    }
+
+    /// Notes a datagram from our meter that is no class 1 frame; `false` when it is not from our meter.
+    pub fn refuse(&self, datagram: &[u8], source: Ipv4Addr) -> bool {
+        if source != self.source {
+            return false;
+        }
+        self.lock().odd = Some(datagram.to_vec());
+        true
+    }
+
+    /// The newest datagram that could not be used since the last call: another length, or no frame.
+    pub fn take_odd(&self) -> Option<Vec<u8>> {
+        self.lock().odd.take()
     }
 
     /// Whether the connection has timed out: nothing arrived for a whole watchdog.
@@ -229,6 +251,9 @@ mod tests {
         let long = Frame { data: &[0; 8], ..frame };
         stream.accept(&long, METER, (now, SystemTime::now()));
         assert_eq!((counts(&stream), stream.newest(now)), ((0, 0, 2), None));
+        assert_eq!(stream.take_odd().map(|datagram| datagram.len()), Some(28), "evidence");
+        assert!(stream.refuse(&[9], METER) && !stream.refuse(&[8], Ipv4Addr::LOCALHOST));
+        assert_eq!(stream.take_odd(), Some(vec![9]));
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub const EVENT_TAG: &str = "event";
 pub const STATUS: &str = "powermonitor_500_status";
 /// What the meter is: at connect, then hourly.
 pub const INFO: &str = "powermonitor_500_info";
+/// The load profile: energy from boundary to boundary.
+pub const INTERVAL: &str = "powermonitor_500_interval";
 /// What happened.
 pub const EVENT: &str = "powermonitor_500_event";
 /// The plugin itself; no `meter` tag.
@@ -90,7 +92,7 @@ pub const FIELDS: &[Entry] = &[
     entry(STATUS, "values_dropped", Integer, "values that were NaN, infinite or implausible, since start"),
     entry(STATUS, "gathers_missed", Integer, "gathers that were due while another still ran, since start"),
     entry(STATUS, "gaps", Integer, "gaps in the data since start"),
-    entry(STATUS, "counter_resets", Integer, "counters that stepped backwards since start"),
+    entry(STATUS, "counter_resets", Integer, "times that counters were reset or began anew, since start"),
     entry(STATUS, "result", Text, "result_code in words"),
     entry(STATUS, "connection", Text, "connection_code in words"),
     entry(STATUS, "response_time_ms", Float, "slowest reply of this gather"),
@@ -115,6 +117,42 @@ pub const FIELDS: &[Entry] = &[
         Integer,
         "do the numbers contradict the map: 0 not checked, 1 consistent, 2 not provable under this load, \
          3 contradicted",
+    ),
+    entry(
+        INTERVAL,
+        "active_import_wh",
+        Integer,
+        "energy of the interval that ends at the line's time, with interval_energy: what the counter rose from the \
+         reading nearest to the interval's first boundary to the one nearest to its last; absent when nothing is \
+         known",
+    ),
+    entry(INTERVAL, "active_export_wh", Integer, "the same for export"),
+    entry(INTERVAL, "reactive_import_varh", Integer, "the same for reactive import"),
+    entry(INTERVAL, "reactive_export_varh", Integer, "the same for reactive export"),
+    entry(INTERVAL, "interval_s", Integer, "length of the interval"),
+    entry(INTERVAL, "start_offset_ms", Integer, "first reading minus first boundary"),
+    entry(INTERVAL, "end_offset_ms", Integer, "last reading minus last boundary"),
+    entry(
+        INTERVAL,
+        "quality_code",
+        Integer,
+        "0 complete: both readings within 1 % of the interval, or 1 s, of their boundaries; 1 partial: they are not, \
+         or a counter was missing, or the time is not sure; 2 reset inside: counters began anew, what was counted \
+         around that is not known and not in the energy; 3 none: no reading belongs to the interval, energy absent",
+    ),
+    entry(
+        INTERVAL,
+        "active_power_avg_w",
+        Float,
+        "mean power, import minus export, over the time between the two readings, so that what was counted during \
+         a gap is no peak",
+    ),
+    entry(
+        INTERVAL,
+        "coverage_pct",
+        Float,
+        "time that the interval and the span between its readings have in common, over the time from the first \
+         to the last of their ends: less than 100 when a part is missing and when other time is mixed in",
     ),
     entry(EVENT, "message", Text, "what happened, in one sentence"),
     entry(EVENT, "reason", Text, "why, as far as known"),

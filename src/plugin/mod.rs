@@ -19,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::collector::Collector;
+use crate::collector::clock::{self, WallClock};
 use crate::collector::state::State;
 use crate::collector::task::{self, Pace, Totals};
 use crate::config::Config;
@@ -121,6 +122,7 @@ async fn housekeeping(
     let started = Instant::now();
     let mut lines = interval_at(tokio::time::Instant::now() + config.interval, config.interval);
     lines.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut wall = WallClock::default();
     let mut saves = interval_at(tokio::time::Instant::now() + SAVE_EVERY, SAVE_EVERY);
     loop {
         let external = pace.borrow().external;
@@ -132,6 +134,9 @@ async fn housekeeping(
             }
             _ = lines.tick(), if !external => {}
             Ok(()) = pace.changed() => {}
+        }
+        if let Some(by) = wall.step() {
+            log::warn!("The clock of this host was set {}", clock::in_words(by));
         }
         let mut batch = Batch::default();
         plugin_line(&mut batch, config, started, totals, output.dropped());

@@ -4,6 +4,8 @@
 //! last complete interval, maximum values catch up with the samples since the last question. Time is an
 //! argument, in seconds of the device's own run; the calendar clock is the host's.
 
+use std::collections::BTreeMap;
+
 use crate::meter::identity::Identity;
 use crate::meter::{Table, Value};
 
@@ -54,6 +56,10 @@ pub(super) struct Device {
     maximum: Sample,
     /// Number of the demand interval and its mean.
     demand: Option<(u64, Sample)>,
+    /// The demand interval in which demand was reset: it shows 0 until that has ended.
+    demand_reset: Option<u64>,
+    /// Settings that differ from the factory's.
+    settings: BTreeMap<String, Value>,
 }
 
 impl Device {
@@ -70,6 +76,8 @@ impl Device {
             sample,
             maximum: sample,
             demand: None,
+            demand_reset: None,
+            settings: BTreeMap::new(),
         };
         device.advance(UPTIME);
         device
@@ -87,6 +95,11 @@ impl Device {
             self.maximum = self.maximum.max(self.sample);
         }
         self.now = now;
+    }
+
+    /// How long it has run, in seconds.
+    pub(super) fn now(&self) -> f64 {
+        self.now
     }
 
     /// What the Identity object says.
@@ -108,6 +121,21 @@ impl Device {
         self.counted_from = self.now;
     }
 
+    /// Lets the maximum values begin with the present ones.
+    pub(super) fn reset_maxima(&mut self) {
+        self.maximum = self.sample;
+    }
+
+    /// Lets demand begin anew.
+    pub(super) fn reset_demand(&mut self) {
+        self.demand_reset = Some((self.now / DEMAND_PERIOD) as u64);
+    }
+
+    /// Changes a setting, as a person at the front panel can.
+    pub(super) fn set_setting(&mut self, name: &str, value: Value) {
+        self.settings.insert(name.to_owned(), value);
+    }
+
     /// What an element is worth now, as a client that decodes it must see it. `None` for what is not fitted.
     pub(super) fn value(&mut self, table: Table, name: &str) -> Option<Value> {
         let real = |value: f64| Value::Real(value as f32);
@@ -116,6 +144,7 @@ impl Device {
             Table::Realtime if name == "phase_sequence" => Some(Value::Integer(0)),
             Table::Realtime => self.sample.get(name).map(real),
             Table::Max => self.maximum.get(name).map(real),
+            Table::Demand if self.demand_reset == Some((self.now / DEMAND_PERIOD) as u64) => Some(real(0.0)),
             Table::Demand => self.demand()?.get(name).map(real),
             Table::Energy if name == "run_time_s" => Some(Value::Integer(self.run_minutes() * 60)),
             Table::Energy => {
@@ -195,6 +224,9 @@ impl Device {
     }
 
     fn setting(&self, name: &str) -> Option<Value> {
+        if let Some(changed) = self.settings.get(name) {
+            return Some(changed.clone());
+        }
         let code = match name {
             "clock_offset_s" => return Some(Value::Integer(host_clock())),
             "ct_ratio" => return Some(Value::Real(20.0)),

@@ -30,6 +30,7 @@ const SUSPENSION: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Meter {
     profile: Arc<Profile>,
+    seed: u64,
     started: Instant,
     frozen: bool,
     hole: bool,
@@ -67,6 +68,7 @@ impl Meter {
     pub(super) fn new(options: &Options, number: u32) -> Meter {
         Meter {
             profile: options.profile.clone(),
+            seed: options.seed,
             started: Instant::now(),
             frozen: options.frozen,
             hole: options.hole,
@@ -185,6 +187,20 @@ impl Meter {
 
     pub(super) fn reset_counters(&self) {
         self.now().device.reset_counters();
+    }
+
+    /// Changes the device at its present time.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Device)) {
+        change(&mut self.now().device);
+    }
+
+    /// Puts a new device in the place of the old one, its counters at zero.
+    pub(super) fn exchange(&self, number: u32) {
+        let mut state = self.now();
+        let at = state.device.now();
+        state.device = Device::new(self.seed, number);
+        state.device.advance(at);
+        state.device.reset_counters();
     }
 
     pub(super) fn value(&self, table: Table, name: &str) -> Option<Value> {

@@ -50,6 +50,7 @@ pub use variant::Variant;
 use crate::meter::decode::WordOrder;
 use crate::meter::identity::Identity;
 use crate::meter::{Profile, Table, Value};
+use device::Device;
 use meter::Meter;
 
 /// How the meters are and where they listen.
@@ -207,6 +208,27 @@ impl SimulatedMeter {
     /// Sets the energy counters to zero.
     pub fn reset_counters(&self) {
         self.meter.reset_counters();
+    }
+
+    /// Lets the maximum values begin anew.
+    pub fn reset_maxima(&self) {
+        self.meter.change(Device::reset_maxima);
+    }
+
+    /// Lets the demand values begin anew: 0 until the demand interval under way has ended.
+    pub fn reset_demand(&self) {
+        self.meter.change(Device::reset_demand);
+    }
+
+    /// Changes a setting, such as `ct_ratio`.
+    pub fn set_setting(&self, name: &str, value: Value) {
+        self.meter.change(|device| device.set_setting(name, value));
+    }
+
+    /// Another meter takes this one's place: it has this number, which is in its serial numbers, and its counters
+    /// begin at zero. Whoever has a connection keeps it; stop the meter before to break them.
+    pub fn exchange(&self, number: u32) {
+        self.meter.exchange(number);
     }
 
     /// The meter dies: its connections break and nobody listens any more.

@@ -274,9 +274,9 @@ impl Plc {
         };
         let accepted = match session.open(&open, PATIENCE).await {
             Ok(Ok(accepted)) => accepted,
-            Ok(Err(refusal)) => {
+            Ok(Err(refused)) => {
                 session.close().await;
-                return OwnerStatus::Refused(refusal);
+                return OwnerStatus::Refused(refused.refusal);
             }
             Err(error) => return OwnerStatus::Lost(error.to_string()),
         };
@@ -299,7 +299,7 @@ impl Plc {
                 [low, high] => u16::from_le_bytes([low, high]),
                 _ => return Err(OwnerStatus::Lost("the meter does not tell the assembly's size".to_owned())),
             },
-            Ok(Err(refusal)) => return Err(OwnerStatus::Refused(refusal)),
+            Ok(Err(refused)) => return Err(OwnerStatus::Refused(refused.refusal)),
             Err(error) => return Err(OwnerStatus::Lost(error.to_string())),
         };
         let triad = Triad { connection: rand::random(), vendor: VENDOR, serial: self.options.serial };

@@ -59,11 +59,11 @@ async fn faults_come_and_go_while_it_runs() {
         ..Faults::default()
     });
     let refusal = client.read(Read::AssemblyData(101), WAIT).await.unwrap().unwrap_err();
-    assert_eq!(refusal.general, 0x10);
+    assert_eq!(refusal.refusal.general, 0x10);
     assert_eq!(client.read(Read::AssemblyData(102), WAIT).await.unwrap().unwrap().len(), 76);
     meter.set_faults(Faults { session_handle: Some(0xBAD), ..Faults::default() });
     let wrong = client.read(Read::AssemblyData(101), WAIT).await;
-    assert!(matches!(wrong, Err(SessionError::Malformed(_))), "{wrong:?}");
+    assert!(matches!(wrong, Err(SessionError::Malformed(..))), "{wrong:?}");
 
     meter.set_faults(Faults::default());
     let mut client = session(meter).await;

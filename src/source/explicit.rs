@@ -12,8 +12,7 @@ use std::time::Instant;
 
 use crate::enip::forward_open::{ForwardClose, ForwardOpen};
 use crate::enip::message::Read;
-use crate::enip::status::Refusal;
-use crate::enip::{Accepted, Session, SessionError, identity};
+use crate::enip::{Accepted, Refused, Session, SessionError, identity};
 use crate::meter::identity::Identity;
 use crate::meter::{Profile, Table, TableSet, decode};
 use crate::net::{self, Protocol};
@@ -89,7 +88,7 @@ impl Explicit {
         for (position, &(table, instance)) in blocks.iter().enumerate() {
             let idle = self.session.is_some() && !answered;
             let mut outcome = self.block(instance, gather).await;
-            if let Err(Miss::Session(SessionError::Closed | SessionError::Io(_))) = outcome
+            if let Err(Miss::Session(SessionError::Closed | SessionError::Io(..))) = outcome
                 && idle
             {
                 outcome = self.block(instance, gather).await;
@@ -102,7 +101,10 @@ impl Explicit {
                     if decoded.is_ok() {
                         gather.arrived(table);
                     }
-                    decoded.err().map(|wrong| Failure::WrongSize(wrong.to_string()))
+                    decoded.err().map(|wrong| {
+                        gather.exhibit(&wrong, &data);
+                        Failure::WrongSize(wrong.to_string())
+                    })
                 }
                 Err(Miss::Failure(failure)) => {
                     answered = self.session.is_some();
@@ -139,7 +141,9 @@ impl Explicit {
         }
         self.size(instance, gather).await?;
         let answer = self.read(Read::AssemblyData(instance), gather).await?;
-        answer.map_err(|refusal| Miss::Failure(refused(instance, &refusal)))
+        answer.map_err(|refused| {
+            Miss::Failure(Failure::Refused(format!("assembly {instance} is refused: {}", refused.refusal)))
+        })
     }
 
     /// Connects, registers and checks who is there.
@@ -159,6 +163,7 @@ impl Explicit {
         }
         let session = Session::register(stream, self.timeouts.request).await.map_err(|error| {
             count(&error, gather);
+            gather.exhibit(&error, error.reply());
             let hint = format!("{error}; is TCP port {port} the meter's EtherNet/IP port?");
             Miss::Failure(match Failure::from(error) {
                 Failure::Timeout(_) => Failure::Timeout(hint),
@@ -168,9 +173,14 @@ impl Explicit {
         })?;
         self.session = Some(session);
         let found = match self.read(Read::Identity, gather).await? {
-            Ok(data) => identity::decode(&data)
-                .ok_or_else(|| Failure::BadData("the identity object's reply is too short".to_owned())),
-            Err(refusal) => Err(Failure::Refused(format!("the identity object is refused: {refusal}"))),
+            Ok(data) => identity::decode(&data).ok_or_else(|| {
+                let wrong = "the identity object's reply is too short".to_owned();
+                gather.exhibit(&wrong, &data);
+                Failure::BadData(wrong)
+            }),
+            Err(Refused { refusal, .. }) => {
+                Err(Failure::Refused(format!("the identity object is refused: {refusal}")))
+            }
         };
         let rule = &self.profile.identity;
         let checked = found.and_then(|found| match found.mismatch(rule) {
@@ -205,7 +215,10 @@ impl Explicit {
             self.open(gather).await?;
         }
         let size = match self.read(Read::AssemblySize(instance), gather).await? {
-            Ok(size) => self.check_size(instance, &size),
+            Ok(reply) => {
+                let size = self.check_size(instance, &reply);
+                size.inspect_err(|failure| gather.exhibit(failure, &reply))
+            }
             Err(_) => Ok(None),
         };
         self.sizes.insert(instance, size.clone());
@@ -244,7 +257,7 @@ impl Explicit {
         &mut self,
         open: &ForwardOpen,
         gather: &mut Gather<'_>,
-    ) -> Result<Result<Accepted, Refusal>, Miss> {
+    ) -> Result<Result<Accepted, Refused>, Miss> {
         let mut idle = self.session.is_some();
         loop {
             if self.session.is_none() {
@@ -259,11 +272,15 @@ impl Explicit {
                 Ok(answer) => {
                     self.session = Some(session);
                     gather.replied(sent);
+                    if let Err(Refused { refusal, reply }) = &answer {
+                        gather.exhibit(&format_args!("the Forward Open is refused: {refusal}"), reply);
+                    }
                     return Ok(answer);
                 }
-                Err(SessionError::Closed | SessionError::Io(_)) if idle => idle = false,
+                Err(SessionError::Closed | SessionError::Io(..)) if idle => idle = false,
                 Err(error) => {
                     count(&error, gather);
+                    gather.exhibit(&error, error.reply());
                     return Err(Miss::Session(error));
                 }
             }
@@ -291,22 +308,28 @@ impl Explicit {
         Ok(())
     }
 
-    async fn read(&mut self, read: Read, gather: &mut Gather<'_>) -> Result<Result<Vec<u8>, Refusal>, Miss> {
+    async fn read(&mut self, read: Read, gather: &mut Gather<'_>) -> Result<Result<Vec<u8>, Refused>, Miss> {
         // Taken out for the duration, so that a cancelled gather leaves no half-used session behind.
         let Some(mut session) = self.session.take() else {
             return Err(Miss::Session(SessionError::Closed));
         };
         gather.traffic.requests += 1;
         let sent = Instant::now();
-        let answer = session.read(read, self.timeouts.request).await.map_err(Miss::Session)?;
+        let answer = session.read(read, self.timeouts.request).await.map_err(|error| {
+            gather.exhibit(&format_args!("{read}: {error}"), error.reply());
+            Miss::Session(error)
+        })?;
         self.session = Some(session);
         gather.replied(sent);
+        match &answer {
+            // Not every adapter tells sizes, and nothing depends on it.
+            Err(Refused { refusal, reply }) if !matches!(read, Read::AssemblySize(_)) => {
+                gather.exhibit(&format_args!("{read} is refused: {refusal}"), reply);
+            }
+            _ => {}
+        }
         Ok(answer)
     }
-}
-
-fn refused(instance: u16, refusal: &Refusal) -> Failure {
-    Failure::Refused(format!("assembly {instance} is refused: {refusal}"))
 }
 
 fn count(error: &SessionError, gather: &mut Gather<'_>) {
@@ -321,9 +344,9 @@ impl From<SessionError> for Failure {
         let text = error.to_string();
         match error {
             SessionError::Timeout { .. } => Failure::Timeout(text),
-            SessionError::Closed | SessionError::Io(_) => Failure::Connection(text),
-            SessionError::Status(_) => Failure::Refused(text),
-            SessionError::Malformed(_) => Failure::BadData(text),
+            SessionError::Closed | SessionError::Io(..) => Failure::Connection(text),
+            SessionError::Status(..) => Failure::Refused(text),
+            SessionError::Malformed(..) => Failure::BadData(text),
         }
     }
 }

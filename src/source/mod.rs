@@ -3,8 +3,8 @@
 //! ```text
 //! collector ── tables ──→ Source ──→ explicit  EtherNet/IP, one read per assembly
 //!                                ├─→ listen    EtherNet/IP class 1 beside the PLC, else explicit
-//!                                └─→ modbus    Modbus TCP, planned block reads (plan, reader)
-//! collector ←── Gather: readings, failures per table, traffic
+//!                                └─→ modbus    Modbus TCP, planned block reads (plan, reader, tap)
+//! collector ←── Gather: readings, failures per table, traffic, exhibits
 //! ```
 //!
 //! A source keeps what it reads even when a later block fails, keeps its connection as long as it is sound,
@@ -23,6 +23,7 @@ pub mod listen;
 pub mod modbus;
 pub mod plan;
 mod reader;
+mod tap;
 
 pub use explicit::Explicit;
 pub use listen::{Leftover, Listen};
@@ -88,6 +89,13 @@ pub enum Failure {
     Suspended(String),
 }
 
+impl Failure {
+    /// Whether it concerns the meter as a whole rather than one block.
+    pub fn is_of_the_link(&self) -> bool {
+        matches!(self, Failure::Timeout(_) | Failure::Connection(_) | Failure::Suspended(_))
+    }
+}
+
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         match error {
@@ -95,6 +103,15 @@ impl From<ConnectError> for Failure {
             _ => Failure::Connection(error.to_string()),
         }
     }
+}
+
+/// Something a meter sent that was refused or could not be decoded, as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exhibit {
+    /// What is wrong with it, in words that are the same when it comes again.
+    pub what: String,
+    /// The bytes, as whole as they were seen.
+    pub bytes: Vec<u8>,
 }
 
 /// What happened to a listener, to be said once.
@@ -169,6 +186,8 @@ pub struct Gather<'a> {
     pub slowest: Option<Duration>,
     /// What happened to a listener.
     pub notices: Vec<Notice>,
+    /// What was received and could not be used.
+    pub exhibits: Vec<Exhibit>,
     /// Every new sample of an assembly, for a consumer that wants them all.
     pub samples: Vec<(Table, u16, Sample)>,
     /// The assemblies whose values stand in `samples`, whether or not there is a new one.
@@ -186,6 +205,7 @@ impl<'a> Gather<'a> {
             tried: TableSet::EMPTY,
             slowest: None,
             notices: Vec::new(),
+            exhibits: Vec::new(),
             samples: Vec::new(),
             sampled: Vec::new(),
         }
@@ -194,6 +214,13 @@ impl<'a> Gather<'a> {
     /// Notes that a block of a table failed.
     pub fn fail(&mut self, table: Table, failure: Failure) {
         self.failures.push((table, failure));
+    }
+
+    /// Keeps the bytes of something that could not be used, if there are any.
+    fn exhibit(&mut self, what: &dyn fmt::Display, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.exhibits.push(Exhibit { what: what.to_string(), bytes: bytes.to_vec() });
+        }
     }
 
     /// Notes a reply to a request sent at `sent`.
@@ -236,6 +263,11 @@ impl Source {
             Source::Listen(source) => source.close().await,
             Source::Modbus(source) => source.close().await,
         }
+    }
+
+    /// Whether it holds class 1 connections, which must be looked after at every gather.
+    pub fn listens(&self) -> bool {
+        matches!(self, Source::Listen(_))
     }
 
     /// What is heard by class 1 at present, and at which packet interval.

@@ -17,7 +17,7 @@ use crate::meter::{Profile, Table, TableSet, Use};
 use crate::net::{self, Protocol};
 
 use super::plan::{Block, plan};
-use super::reader::{Function, RegisterReader, exception};
+use super::reader::{Function, Lost, Refused, RegisterReader, exception};
 use super::{Endpoint, Failure, Gather, Timeouts};
 
 /// How a meter speaks Modbus TCP. None of it is on a manual page that was reached; defaults are the
@@ -170,7 +170,10 @@ impl Modbus {
                     self.connection = Some(connection);
                     answer
                 }
-                Err(failure) => return Step::Lost(failure),
+                Err(Lost { failure, reply }) => {
+                    gather.exhibit(&failure, &reply);
+                    return Step::Lost(failure);
+                }
             };
             gather.replied(sent);
             match answer {
@@ -178,11 +181,14 @@ impl Modbus {
                     self.keep(block, &words, gather);
                     return Step::Next;
                 }
-                Err(ExceptionCode::IllegalFunction) if !function_tried => {
+                Err(Refused { code: ExceptionCode::IllegalFunction, .. }) if !function_tried => {
                     self.function = self.function.other();
                     function_tried = true;
                 }
-                Err(code) => return self.refusal(block, code),
+                Err(Refused { code, reply }) => {
+                    gather.exhibit(&refusal_of(block, code), &reply);
+                    return self.refusal(block, code);
+                }
             }
         }
     }
@@ -206,12 +212,7 @@ impl Modbus {
     }
 
     fn refusal(&mut self, block: &Block, code: ExceptionCode) -> Step {
-        let failure = Failure::Refused(format!(
-            "the read of 0x{:04X} to 0x{:04X} is refused: {}",
-            block.start,
-            block.start + (block.count - 1),
-            exception(code)
-        ));
+        let failure = Failure::Refused(refusal_of(block, code));
         let split = match code {
             ExceptionCode::IllegalDataAddress | ExceptionCode::IllegalDataValue => {
                 block.split_at(&self.profile)
@@ -285,6 +286,12 @@ impl Modbus {
         self.planned = Some((tables, blocks.clone()));
         blocks
     }
+}
+
+/// A refused read in words.
+fn refusal_of(block: &Block, code: ExceptionCode) -> String {
+    let (first, last) = (block.start, block.start + (block.count - 1));
+    format!("the read of 0x{first:04X} to 0x{last:04X} is refused: {}", exception(code))
 }
 
 fn count(failure: &Failure, gather: &mut Gather<'_>) {

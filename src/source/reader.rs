@@ -13,6 +13,7 @@ use tokio_modbus::client::{Client, Context, tcp};
 use tokio_modbus::{Error, ExceptionCode, ProtocolError, Request, Response, Slave};
 
 use super::Failure;
+use super::tap::{Seen, Tap};
 
 /// The function that reads registers; siblings answer both with the same values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,21 @@ impl Function {
 /// An open connection to one unit.
 pub(super) struct RegisterReader {
     context: Context,
+    seen: Seen,
+}
+
+/// A read that ended the connection, and what was received instead of an answer.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) failure: Failure,
+    pub(super) reply: Vec<u8>,
+}
+
+/// A Modbus exception, and the packet that carried it.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) code: ExceptionCode,
+    pub(super) reply: Vec<u8>,
 }
 
 impl std::fmt::Debug for RegisterReader {
@@ -47,40 +63,47 @@ impl std::fmt::Debug for RegisterReader {
 impl RegisterReader {
     /// Takes a TCP connection over.
     pub(super) fn new(stream: TcpStream, unit_id: u8) -> Self {
-        RegisterReader { context: tcp::attach_slave(stream, Slave(unit_id)) }
+        let (tap, seen) = Tap::on(stream);
+        RegisterReader { context: tcp::attach_slave(tap, Slave(unit_id)), seen }
     }
 
     /// Reads registers. A Modbus exception is the inner value and leaves the connection sound.
     ///
     /// # Errors
-    /// A [`Failure`]; the connection is closed.
+    /// [`Lost`]; the connection is closed.
     pub(super) async fn read(
         mut self,
         function: Function,
         start: u16,
         count: u16,
         within: Duration,
-    ) -> Result<(Self, Result<Vec<u16>, ExceptionCode>), Failure> {
+    ) -> Result<(Self, Result<Vec<u16>, Refused>), Lost> {
         let request = match function {
             Function::Holding => Request::ReadHoldingRegisters(start, count),
             Function::Input => Request::ReadInputRegisters(start, count),
         };
-        let answer = timeout(within, self.context.call(request)).await.map_err(|_| {
-            Failure::Timeout(format!(
+        self.seen.clear();
+        let answer = timeout(within, self.context.call(request)).await;
+        let lost = |failure| Lost { failure, reply: self.seen.take() };
+        let answer = answer.map_err(|_| {
+            lost(Failure::Timeout(format!(
                 "no reply to the read of {count} registers at 0x{start:04X} within {}",
                 humantime::format_duration(within)
-            ))
+            )))
         })?;
-        let words = match answer.map_err(|error| failure(&error))? {
+        let words = match answer.map_err(|error| lost(failure(&error)))? {
             Ok(Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words)) => words,
-            Ok(_) => return Err(Failure::BadData(OTHER_FUNCTION.to_owned())),
-            Err(code) => return Ok((self, Err(code))),
+            Ok(_) => return Err(lost(Failure::BadData(OTHER_FUNCTION.to_owned()))),
+            Err(code) => {
+                let reply = self.seen.take();
+                return Ok((self, Err(Refused { code, reply })));
+            }
         };
         if words.len() != usize::from(count) {
-            return Err(Failure::BadData(format!(
+            return Err(lost(Failure::BadData(format!(
                 "malformed reply: {} registers at 0x{start:04X} instead of {count}",
                 words.len()
-            )));
+            ))));
         }
         Ok((self, Ok(words)))
     }

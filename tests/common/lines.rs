@@ -14,6 +14,11 @@ impl Lines {
         Lines(Line::all(std::str::from_utf8(batch.bytes()).unwrap()))
     }
 
+    /// The lines themselves.
+    pub(crate) fn into_lines(self) -> Vec<Line> {
+        self.0
+    }
+
     /// Whether the measurement has a line.
     pub(crate) fn has(&self, measurement: &str) -> bool {
         self.0.iter().any(|line| line.measurement == measurement)

@@ -68,7 +68,7 @@ impl Listen {
                 Ok(accepted) => {
                     return self.attach(instance, sender, addresses, (&open, origin), &accepted).await;
                 }
-                Err(refusal) => explain(&refusal),
+                Err(refused) => explain(&refused.refusal),
             };
             match step {
                 NextStep::OtherRpi(suggested) if self.settings.application == Application::ListenOnly => {

@@ -130,7 +130,8 @@ impl Listen {
         self.explicit.close().await;
     }
 
-    /// Takes the newest frames, and reads the rest explicitly where that is allowed.
+    /// Takes the newest frames, and reads the rest explicitly where that is allowed. Looks after the connections
+    /// of all assemblies, also of those that are not due.
     pub async fn gather(&mut self, gather: &mut Gather<'_>) {
         self.patient_until = Instant::now() + self.request_timeout;
         // A meter that cannot be reached is not tried again in the same gather.
@@ -154,16 +155,26 @@ impl Listen {
                 }
             }
         }
+        // Before anything else is awaited: what is counted is what was taken.
         self.count(gather);
         gather.tried = wanted
             .iter()
             .map(|(table, _)| *table)
             .filter(|table| !rest.iter().any(|(waiting, _)| waiting == table))
             .collect();
-        let Some(failure) = unreachable else { return self.explicit.gather_blocks(&rest, gather).await };
-        for (table, _) in rest {
-            gather.fail(table, failure.clone());
-            gather.tried.insert(table);
+        match &unreachable {
+            None => self.explicit.gather_blocks(&rest, gather).await,
+            Some(failure) => {
+                for (table, _) in rest {
+                    gather.fail(table, failure.clone());
+                    gather.tried.insert(table);
+                }
+            }
+        }
+        let due = |instance: &u16| wanted.iter().any(|(_, due)| due == instance);
+        let others: Vec<u16> = self.slots.keys().copied().filter(|instance| !due(instance)).collect();
+        for instance in others {
+            self.tend(instance, gather, &mut unreachable).await;
         }
     }
 
@@ -217,8 +228,10 @@ impl Listen {
 
     fn count(&self, gather: &mut Gather<'_>) {
         let mut counts = self.past;
-        for connection in self.slots.values().filter_map(|slot| slot.connection.as_ref()) {
+        for (instance, slot) in &self.slots {
+            let Some(connection) = &slot.connection else { continue };
             counts += connection.attached.stream.counts();
+            exhibit(*instance, connection, gather);
         }
         gather.traffic.frames_received = counts.received;
         gather.traffic.frames_lost = counts.lost;
@@ -263,7 +276,7 @@ impl Listen {
             // Nothing was lost, and looking again soon would only open and close for nothing.
             Some(reason) => {
                 self.postpone(instance, reason, NextStep::WaitForOwner, gather);
-                self.give_up(instance, unreachable).await;
+                self.give_up(instance, gather, unreachable).await;
             }
             None if !connection.heard && connection.attached.stream.counts().received > 0 => {
                 connection.heard = true;
@@ -289,13 +302,14 @@ impl Listen {
         slot.wait = Some(self.settings.waits.shortest);
         slot.retry_at = Some(Instant::now() + self.settings.waits.shortest);
         gather.notices.push(Notice::Lost { assembly: instance, reason });
-        self.give_up(instance, unreachable).await;
+        self.give_up(instance, gather, unreachable).await;
     }
 
-    async fn give_up(&mut self, instance: u16, unreachable: &mut Option<Failure>) {
+    async fn give_up(&mut self, instance: u16, gather: &mut Gather<'_>, unreachable: &mut Option<Failure>) {
         let Some(slot) = self.slots.get_mut(&instance) else { return };
         let Some(connection) = slot.connection.take() else { return };
         self.past += connection.attached.stream.counts();
+        exhibit(instance, &connection, gather);
         // The meter has usually closed it by itself, and says that it knows no such connection.
         self.leftovers.push((instance, connection.close));
         if unreachable.is_none() {
@@ -323,5 +337,13 @@ impl Listen {
             slot.failure = Some(failure);
             gather.notices.push(Notice::Unheard { assembly: instance, reason, retry: wait });
         }
+    }
+}
+
+/// Hands on the newest datagram of a connection that could not be used.
+fn exhibit(instance: u16, connection: &slot::Connection, gather: &mut Gather<'_>) {
+    if let Some(datagram) = connection.attached.stream.take_odd() {
+        let what = format!("assembly {instance}: a frame of another length, or no frame at all");
+        gather.exhibit(&what, &datagram);
     }
 }

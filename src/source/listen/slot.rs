@@ -97,7 +97,12 @@ pub(super) fn ended(connection: &Connection, application: Application, now: Inst
     if !stream.is_silent(now) {
         return None;
     }
-    Some(if stream.counts().received == 0 {
+    let counts = stream.counts();
+    Some(if counts.received == 0 && counts.dropped > 0 {
+        "the meter accepted the connection, but none of the frames that arrive can be used: they have another \
+         length than was agreed; \"check --probe\" shows one"
+            .to_owned()
+    } else if counts.received == 0 {
         "the meter accepted the connection, but no frame arrives; check IGMP snooping without a querier, a \
          firewall on UDP 2222 or IGMP, and rp_filter"
             .to_owned()
@@ -109,11 +114,13 @@ pub(super) fn ended(connection: &Connection, application: Application, now: Inst
     })
 }
 
-/// A stream that began with us has no multicast owner: the meter sends it for us alone.
+/// A stream that began when we came was perhaps begun for us alone, beside a unicast owner; to stay would be
+/// no listening. Or a multicast owner came at the same moment: then the next try joins a stream that runs.
 pub(super) fn ended_at_once(stream: &Stream, application: Application) -> Option<String> {
     (application == Application::ListenOnly && stream.started_for_us()).then(|| {
-        "the meter began to send for us alone, so its owner's connection is unicast; clear \"Use Unicast \
-         Connection over EtherNet/IP\" in the module properties of the owner"
+        "the first frame had sequence number 1, so the meter began to send when we came: either its owner's \
+         connection is unicast, then clear \"Use Unicast Connection over EtherNet/IP\" in the module properties of \
+         the owner, or the owner connected at the same moment, then the next try will hear it"
             .to_owned()
     })
 }

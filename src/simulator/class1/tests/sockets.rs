@@ -55,12 +55,12 @@ async fn a_listener_receives_the_owners_frames_and_ends_with_the_owner() {
     let meter = &simulator.meters[0];
     let mut session = session(meter).await;
     let refused = session.open(&listen(RPI, 1), WAIT).await.unwrap().unwrap_err();
-    assert_eq!((refused.general, refused.extended), (1, vec![0x0119]));
+    assert_eq!((refused.refusal.general, refused.refusal.extended), (1, vec![0x0119]));
 
     let owner = Owner::start(meter.eip(), Ipv4Addr::new(127, 0, 1, 1), owner(RPI)).unwrap();
     within(owner.opened()).await;
     let refused = session.open(&listen(2 * RPI, 2), WAIT).await.unwrap().unwrap_err();
-    assert_eq!(refused.extended, [0x0112, 0x0400, 0x4240, 0x000F, 20_000, 0]);
+    assert_eq!(refused.refusal.extended, [0x0112, 0x0400, 0x4240, 0x000F, 20_000, 0]);
     let accepted = session.open(&listen(RPI, 3), WAIT).await.unwrap().unwrap();
     let group = SocketAddrV4::new(Ipv4Addr::new(239, 192, 1, 1), meter.io().port());
     assert_eq!((accepted.group, accepted.heartbeat), (Some(group), Some(meter.io())));
@@ -84,7 +84,7 @@ async fn a_listener_receives_the_owners_frames_and_ends_with_the_owner() {
     assert_eq!(meter.record().io.open, []);
     let close = ForwardClose { triad: listen(RPI, 3).triad, path: listen(RPI, 3).path };
     let unknown = session.close_connection(&close, WAIT).await.unwrap().unwrap_err();
-    assert_eq!(unknown.extended, [0x0107]);
+    assert_eq!(unknown.refusal.extended, [0x0107]);
     assert!(meter.record().writes().is_empty());
 }
 
@@ -101,7 +101,7 @@ async fn a_unicast_owner_gets_its_frames_and_a_forced_refusal_as_it_was_forced()
     assert_eq!(within(owner.wait_for(refused)).await, OwnerStatus::Refused(busy));
     within(owner.received(5)).await;
     let refusal = session(meter).await.open(&listen(RPI, 1), WAIT).await.unwrap().unwrap_err();
-    assert_eq!(refusal.extended, [0x0119]);
+    assert_eq!(refusal.refusal.extended, [0x0119]);
     assert_eq!(meter.record().io.refused, [((1, 0x0301), 1), ((1, 0x0119), 1)].into());
 }
 

@@ -1,0 +1,71 @@
+//! Whether somebody set the host's clock: the wall clock against one that nobody sets.
+//!
+//! Timestamps come from the wall clock. When it is set, everything that was remembered by it was at another
+//! time than was thought: gaps would be negative, intervals too long. The boot clock goes on while the host
+//! is suspended, so that a suspended host, where time really passed, is not taken for a clock that was set.
+
+use std::time::{Duration, SystemTime};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Less is how clocks drift and are disciplined between two looks, in ms.
+const SMALLEST_STEP: i64 = 2000;
+
+/// Watches the wall clock.
+#[derive(Debug, Default)]
+pub struct WallClock {
+    seen: Option<(SystemTime, Duration)>,
+}
+
+impl WallClock {
+    /// By how many ms the wall clock was set since the last look, forward or (negative) back.
+    pub fn step(&mut self) -> Option<i64> {
+        self.observe(SystemTime::now(), since_boot())
+    }
+
+    fn observe(&mut self, wall: SystemTime, boot: Duration) -> Option<i64> {
+        let (wall_before, boot_before) = self.seen.replace((wall, boot))?;
+        let passed = ms(boot.saturating_sub(boot_before));
+        let shown = match wall.duration_since(wall_before) {
+            Ok(ahead) => ms(ahead),
+            Err(behind) => -ms(behind.duration()),
+        };
+        Some(shown - passed).filter(|step| step.abs() >= SMALLEST_STEP)
+    }
+}
+
+/// A step in words.
+pub fn in_words(by: i64) -> String {
+    let seconds = (by.unsigned_abs() + 500) / 1000;
+    let way = if by < 0 { "back" } else { "forward" };
+    format!("{way} by {}", humantime::format_duration(Duration::from_secs(seconds)))
+}
+
+fn since_boot() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::UNIX_EPOCH;
+
+    #[test]
+    fn a_clock_that_was_set_is_told_from_time_that_passed() {
+        let mut clock = WallClock::default();
+        let at = |wall, boot| (UNIX_EPOCH + Duration::from_secs(wall), Duration::from_secs(boot));
+        let mut look = |(wall, boot)| clock.observe(wall, boot);
+        assert_eq!(look(at(1_000_000, 10)), None);
+        assert_eq!(look(at(1_003_600, 3610)), None, "an hour of suspension");
+        assert_eq!(look(at(1_003_611, 3620)), None, "a second of drift");
+        assert_eq!(look(at(1_007_221, 3630)), Some(3_600_000));
+        assert_eq!(look(at(1_000_000, 3640)), Some(-7_231_000));
+        assert_eq!(look(at(1_000_010, 3650)), None);
+    }
+}
