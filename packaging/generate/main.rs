@@ -1,7 +1,7 @@
-//! Writes what the package holds beside the program: man pages and shell completions.
+//! Writes what the package holds beside the program: man pages, shell completions and the copyright file.
 //!
 //! Nothing is told here. The pages of the program and the completions come from the declaration of its command line,
-//! the page of its configuration from the sample, `packaging/config.toml`. It is an example of the package and no
+//! the page of its configuration from the sample, `packaging/config.toml`, the licenses from the crates. It is an example of the package and no
 //! command of the program, so that nobody who reads meters carries it along.
 //!
 //! `cargo run --example generate -- DIRECTORY`; `packaging/build-deb.sh` does so.
@@ -14,6 +14,7 @@ use clap_complete::Shell;
 use telegraf_pm500::commands;
 
 mod config_page;
+mod copyright;
 mod program_pages;
 
 /// What all man pages say in the middle of their first line.
@@ -28,6 +29,7 @@ fn main() -> anyhow::Result<()> {
     for (name, page) in program_pages::pages().into_iter().chain([config_page::page()]) {
         fs::write(man.join(&name), page).with_context(|| format!("Cannot write {name}"))?;
     }
+    fs::write(Path::new(&into).join("copyright"), copyright::text()?).context("Cannot write copyright")?;
     let mut command = commands::declaration();
     let name = command.get_name().to_owned();
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
