@@ -90,6 +90,7 @@ for needed in $examples/execd.conf /usr/share/doc/telegraf-pm500/{copyright,chan
     /usr/share/fish/vendor_completions.d/telegraf-pm500.fish; do
     [ -s "$needed" ] || fail "$needed is not installed"
 done
+grep -q "^tokio " /usr/share/doc/telegraf-pm500/copyright || fail "the licenses of the crates are missing"
 dpkg --verify telegraf-pm500 || fail "the files are not those of the package"
 quietly_install --purge telegraf-pm500
 [ "$(everything)" = "$before" ] || fail "purged, and left behind: $(comm -13 <(echo "$before") <(everything))"

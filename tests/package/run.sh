@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Tests the package that packaging/build-deb.sh has built: tests/package/run.sh [SUITE]...
 #
-# lintian judges it; then it is installed, upgraded, removed and purged in a fresh minimal root of each suite (default:
-# bookworm; "bullseye", "trixie" and Ubuntu's "focal" were tried, too), and runs in there under a real Telegraf. What is
-# done inside is in_root.sh. Needs root, debootstrap, lintian, and target/peers/telegraf, which tests/run.sh sets up.
-# A root is fetched once, from the mirror that this machine's apt uses, and kept in target/package/roots: a minute. The
-# tests take 15 s.
+# lintian judges it; then it is installed, upgraded, removed and purged in a fresh minimal root of each suite, by default
+# that of this machine, and runs in there under a real Telegraf. What is done inside is in_root.sh. Suites that passed:
+# bullseye, bookworm, trixie, and Ubuntu's focal. Needs root, debootstrap, lintian, and target/peers/telegraf;
+# tests/run.sh sets all that up. A root is fetched once, from the mirror that this machine's apt uses, and kept in
+# target/package/roots: a minute. The tests take 15 s.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 package=$PWD/target/package
@@ -40,7 +40,8 @@ sites() {
 fetch_root() {
     local suite=$1 distribution=Debian new=$roots/$1.new
     [ ! -e "$roots/$suite.tar" ] || return 0
-    case $suite in focal | jammy | noble) distribution=Ubuntu ;; esac
+    # debootstrap has one script for all suites of Ubuntu, under the name of its first.
+    [[ "$(readlink --canonicalize "/usr/share/debootstrap/scripts/$suite")" != */gutsy ]] || distribution=Ubuntu
     echo "Fetching a root of $suite"
     rm -rf "$new"
     mkdir -p "$roots"
@@ -96,12 +97,18 @@ echo "Of $built lintian says:"
 lintian --fail-on error,warning "$built" 2>/dev/null || die "lintian has found something"
 echo "  no error, no warning"
 
+contents=$(dpkg-deb --contents "$built")
+while read -r file; do
+    grep -q "/examples/$file\$" <<<"$contents" || die "telegraf/$file is not in the package"
+done < <(find telegraf -type f -printf '%P\n')
+
 work=$(mktemp --directory --tmpdir="$package" test.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 cp "$built" "$work/first.deb"
 next_release 1000 ''
 next_release 1001 $'\n## A new option.\n# new = true\n'
-for suite in "${@:-bookworm}"; do
+[ $# -gt 0 ] || set -- "$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)"
+for suite in "$@"; do
     test_in "$suite"
 done
 echo "The package: $(stat --format %s "$built") bytes"
