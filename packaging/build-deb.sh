@@ -22,9 +22,11 @@ die() {
 }
 
 set_up_tools() {
-    local wanted=packaging/requirements.txt installed=$tools/venv/installed.txt
+    local needed wanted=packaging/requirements.txt installed=$tools/venv/installed.txt
     command -v cargo >/dev/null || die "no Rust toolchain; install the package rustup, or get it from https://rustup.rs"
-    command -v cc >/dev/null && command -v readelf >/dev/null || die "install the package build-essential"
+    for needed in cc readelf; do
+        command -v $needed >/dev/null || die "no $needed; install the package build-essential"
+    done
     if ! cmp -s "$wanted" "$installed"; then
         rm -rf "$tools/venv"
         python3 -m venv "$tools/venv" || die "python3 -m venv failed; install the package python3-venv"

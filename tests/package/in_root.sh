@@ -12,7 +12,7 @@ log=/tmp/log
 fail() {
     echo "  FAILED: $*" >&2
     for file in $log $data; do
-        [ ! -e $file ] || tail -20 $file >&2
+        [ ! -e "$file" ] || tail -20 "$file" >&2
     done
     exit 1
 }
@@ -78,10 +78,12 @@ before=$(everything) accounts=$(accounts)
 quietly_install --install /root/first.deb
 [ "$(accounts)" = "$accounts" ] || fail "the package has changed users or groups"
 [ "$(stat --format '%a %U:%G' $config)" = "644 root:root" ] || fail "$config: $(stat --format '%a %U:%G' $config)"
-[ ! -e /etc/telegraf ] && [ ! -e /var/lib/telegraf ] || fail "the package has made directories of Telegraf"
+for theirs in /etc/telegraf /var/lib/telegraf; do
+    [ ! -e $theirs ] || fail "the package has made $theirs"
+done
 kept "installs without Telegraf, and invents no user"
 first_steps_as nobody
-for page in $(dpkg --listfiles telegraf-pm500 | grep /man/man.*gz); do
+for page in $(dpkg --listfiles telegraf-pm500 | grep '/man/man.*gz'); do
     gzip --test "$page" || fail "$page"
 done
 for needed in $examples/execd.conf /usr/share/doc/telegraf-pm500/{copyright,changelog.gz} \
@@ -149,8 +151,9 @@ wait_for "the end of Telegraf" test ! -e "/proc/$telegraf_pid"
 kept "Telegraf stopped, the plugin ended and saved its state"
 
 quietly_install --remove telegraf-pm500
-[ ! -e /usr/bin/telegraf-pm500 ] && [ "$(cat $config)" = "$edited" ] && [ -e $state ] ||
-    fail "removed: the program must be gone, configuration and state must stay"
+[ ! -e /usr/bin/telegraf-pm500 ] || fail "removed, and the program is still there"
+[ "$(cat $config)" = "$edited" ] || fail "removed, and the configuration is not the edited one"
+[ -e $state ] || fail "removed, and the state is gone"
 quietly_install --install /root/1001.deb
 [ "$(cat $config)" = "$edited" ] || fail "reinstalled, and the configuration is not the edited one"
 runuser -u telegraf -- telegraf-pm500 check 2>$log | grep -q 127.0.0.2 || fail "reinstalled, and check does not read the meter"

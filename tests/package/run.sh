@@ -33,6 +33,7 @@ mirror() {
 }
 
 sites() {
+    # shellcheck disable=SC2016 # apt expands it
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Origin: $1" "Label: $1" | sort -u | head -1
 }
 
