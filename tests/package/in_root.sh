@@ -10,10 +10,10 @@ data=/tmp/data
 log=/tmp/log
 
 fail() {
-    echo "  FAILED: $*" >&2
     for file in $log $data; do
-        [ ! -e "$file" ] || tail -20 "$file" >&2
+        [ ! -e "$file" ] || tail -5 "$file" | cut -c1-200 >&2
     done
+    echo "  FAILED: $*" >&2
     exit 1
 }
 
