@@ -25,7 +25,7 @@ pub const EXIT_CODES: [(u8, &str); 4] = [
     (GOOD, "Good."),
     (BAD_CONFIG, "The command line or the configuration must be changed, or the program could not start."),
     (METER_FAILED, "A meter was not read, or not completely. Never from the plugin under Telegraf."),
-    (MAP_CONTRADICTED, "A meter's values contradict the register map. From check only."),
+    (MAP_CONTRADICTED, "A meter's values contradict the register map."),
 ];
 
 /// Runs the command that was asked for and returns the exit code.
