@@ -45,6 +45,8 @@ install_packages() {
     compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" >/dev/null || missing+=(libfaketime)
     command -v node >/dev/null || missing+=(nodejs)
     command -v npm >/dev/null || missing+=(npm)
+    command -v lintian >/dev/null || missing+=(lintian)
+    command -v debootstrap >/dev/null || [ -x /usr/sbin/debootstrap ] || missing+=(debootstrap)
     command -v setcap >/dev/null || [ -x /usr/sbin/setcap ] || missing+=(libcap2-bin)
     [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
@@ -157,6 +159,12 @@ copy_packet_capture() {
     [ "$(id -u)" -eq 0 ] || as_root setcap cap_net_raw+ep "$peers/dumpcap"
 }
 
+# About 5 min the first time, most of it for the tools and the root of a Debian release; then as long as a release build.
+test_package() {
+    packaging/build-deb.sh "$(dpkg --print-architecture)"
+    as_root tests/package/run.sh
+}
+
 install_packages
 cargo --version >/dev/null 2>&1 || rustup default stable || die "no Rust toolchain; run 'rustup default stable'"
 mkdir -p "$peers"
@@ -174,3 +182,5 @@ unpack_server victoria-metrics usr/bin/victoria-metrics
 unpack_server mosquitto usr/bin/mosquitto_passwd usr/sbin/mosquitto
 copy_packet_capture
 cargo test --features peer-tests "$@"
+# With arguments somebody wants to see one test.
+[ $# -gt 0 ] || test_package

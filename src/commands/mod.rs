@@ -20,6 +20,13 @@ pub const BAD_CONFIG: u8 = 1;
 pub const METER_FAILED: u8 = 2;
 /// Exit code: a meter's numbers contradict the register map.
 pub const MAP_CONTRADICTED: u8 = 3;
+/// The exit codes in words, for the man page.
+pub const EXIT_CODES: [(u8, &str); 4] = [
+    (GOOD, "Good."),
+    (BAD_CONFIG, "The command line or the configuration must be changed, or the program could not start."),
+    (METER_FAILED, "A meter was not read, or not completely. Never from the plugin under Telegraf."),
+    (MAP_CONTRADICTED, "A meter's values contradict the register map."),
+];
 
 /// Runs the command that was asked for and returns the exit code.
 ///
