@@ -3,6 +3,7 @@
 
 pub(crate) mod capture;
 pub(crate) mod fake;
+pub(crate) mod ledger;
 pub(crate) mod line;
 pub(crate) mod lines;
 pub(crate) mod listening;
@@ -10,10 +11,13 @@ pub(crate) mod meter;
 pub(crate) mod namespace;
 pub(crate) mod network;
 pub(crate) mod peer;
+pub(crate) mod plant;
 pub(crate) mod points;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod reading;
 pub(crate) mod relay;
 pub(crate) mod simulated;
+pub(crate) mod trouble;
+pub(crate) mod truth;
 pub(crate) mod usage;
