@@ -154,8 +154,7 @@ impl Soak {
     /// The script: a new fault on a meter that has none, again and again; most last a while.
     fn torment(&mut self) {
         let mut random = StdRng::seed_from_u64(self.seed);
-        let (pace, longest) =
-            if self.plant.long { (1500..3500, 25_000) } else { (250..600, 3_000) };
+        let (pace, longest) = if self.plant.long { (1500..3500, 25_000) } else { (250..600, 3_000) };
         let (mut next, mut row) = (Instant::now(), 0);
         while self.began.elapsed() < self.duration {
             self.turn();
@@ -227,7 +226,10 @@ impl Drop for Soak {
             self.seed,
             self.ended
         );
-        println!("{:<14}{:>8}{:>10}{:>9}{:>10}{:>8}{:>12}", "", "due", "complete", "partial", "declared", "missed", "difference");
+        println!(
+            "{:<14}{:>8}{:>10}{:>9}{:>10}{:>8}{:>12}",
+            "", "due", "complete", "partial", "declared", "missed", "difference"
+        );
         let row = |name: &str, sums: &Sums| {
             let (due, complete) = (sums.due + sums.status_due, sums.complete + sums.statuses);
             let Sums { partial, declared, missed, .. } = sums;

@@ -169,7 +169,8 @@ impl Ledger {
         *self.results.entry(result).or_default() += 1;
         if self.first_status.is_none() {
             self.first_status = Some(line.time);
-            (self.missed_at_first, self.gaps_at_first) = (line.integer("gathers_missed"), line.integer("gaps"));
+            (self.missed_at_first, self.gaps_at_first) =
+                (line.integer("gathers_missed"), line.integer("gaps"));
             self.gaps = 0;
         }
         self.statuses += 1;

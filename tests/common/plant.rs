@@ -343,7 +343,9 @@ impl Goodbye {
     /// What the plugin has not closed, or should never have asked.
     pub(crate) fn check(&self, plant: &Plant) -> BTreeSet<String> {
         let mut problems = BTreeSet::new();
-        for ((post, meter), before) in plant.posts.iter().zip(plant.simulated.meters()).zip(&self.unregistered) {
+        for ((post, meter), before) in
+            plant.posts.iter().zip(plant.simulated.meters()).zip(&self.unregistered)
+        {
             let record = meter.record();
             if post.kind != Kind::Modbus && record.unregistered <= *before {
                 problems.insert(format!("{}: the session was not closed", post.name));

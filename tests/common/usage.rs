@@ -22,7 +22,8 @@ impl Usage {
         let stat = read("stat");
         let (_, stat) = stat.rsplit_once(") ").expect("the name is in parentheses");
         let ticks = stat.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number"));
-        let count = |directory: &str| std::fs::read_dir(path.join(directory)).expect("the program runs").count();
+        let count =
+            |directory: &str| std::fs::read_dir(path.join(directory)).expect("the program runs").count();
         Usage {
             cpu: ticks.sum::<u64>() as f64 / rustix::param::clock_ticks_per_second() as f64,
             rss_kib: kib(&read("status"), "VmRSS:"),

@@ -167,7 +167,7 @@ impl Relay {
     /// From now on everything is passed on.
     pub(crate) fn heal(&self) {
         self.spoil(|_| Answer::True);
-        self.open.send_replace(true);
+        self.open.send_if_modified(|open| !std::mem::replace(open, true));
     }
 
     /// Every connection ends, and new ones are refused until it is healed.
