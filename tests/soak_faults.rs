@@ -30,7 +30,7 @@ use rand::{Rng, SeedableRng};
 /// How often the meters are looked at for what they hold.
 const LOOK: Duration = Duration::from_millis(100);
 /// A line is judged when the meter has been looked at for this long after it.
-const JUDGE_AFTER: Duration = Duration::from_millis(2500);
+const JUDGE_AFTER: Duration = Duration::from_secs(1);
 /// What the memory may grow by from the first fault to the end.
 const MOST_GROWTH_KIB: u64 = 2048;
 /// Rows of the table of usage.
@@ -96,11 +96,11 @@ impl Soak {
         self.wait_until_well();
         self.plant.open_the_books();
         self.began = Instant::now();
-        self.measure();
+        self.measure_at_rest();
         self.torment();
         self.plant.heal_all();
         let settled = self.wait_until_well();
-        self.measure();
+        self.measure_at_rest();
         let sums = self.plant.sums();
         self.problems.extend(self.plant.problems());
         let goodbye = self.plant.expect_goodbye();
@@ -143,7 +143,7 @@ impl Soak {
         let since = Instant::now();
         while Instant::now() < until {
             self.turn();
-            if self.plant.is_well() && since.elapsed() > JUDGE_AFTER * 2 {
+            if self.plant.is_well() && since.elapsed() > common::plant::INTERVAL * 3 {
                 return true;
             }
         }
@@ -167,6 +167,19 @@ impl Soak {
             if self.began.elapsed() > self.duration / ROWS * (row + 1) {
                 row += 1;
                 self.measure();
+            }
+        }
+    }
+
+    /// The descriptors of a moment without a gather: Modbus connections come and go.
+    fn measure_at_rest(&mut self) {
+        self.measure();
+        let until = Instant::now() + common::plant::INTERVAL;
+        while Instant::now() < until {
+            self.turn();
+            let descriptors = Usage::of(self.program.id()).descriptors;
+            if let Some((_, usage)) = self.usage.last_mut() {
+                usage.descriptors = usage.descriptors.min(descriptors);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What tests of the built program share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod bench;
 pub(crate) mod capture;
 pub(crate) mod fake;
 pub(crate) mod ledger;

@@ -21,7 +21,9 @@ use super::truth::Truth;
 /// How often the plugin gathers. A gather ends within a fifth of it, so that every line belongs to one gather.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(2);
 const ENERGY: Duration = Duration::from_secs(10);
-const RPI: Duration = Duration::from_millis(100);
+/// Short, and with it the watchdog of 16 intervals: the newest frame of a silent owner is still a reading that long,
+/// and no line may be older than a fifth of the interval.
+const RPI: Duration = Duration::from_millis(20);
 const EIP_PORT: u16 = 44818;
 const MODBUS_PORT: u16 = 1502;
 /// Fields of a complete line.
@@ -33,7 +35,6 @@ const BEFORE: Duration = Duration::from_millis(500);
 /// Or at most this long after it: a line has the time of its oldest block, and another one may be newer by a gather,
 /// or by the watchdog of a connection.
 const AFTER: Duration = Duration::from_millis(500);
-const AFTER_LISTENED: Duration = Duration::from_secs(2);
 /// How long the past is kept.
 const PAST: Duration = Duration::from_secs(10);
 
@@ -198,9 +199,8 @@ impl Plant {
     /// How many values a line has, all of them true, or what is wrong.
     pub(crate) fn judge(&self, at: usize, line: &Line) -> Result<usize, String> {
         let post = &self.posts[at];
-        let after = if post.kind == Kind::Listened { AFTER_LISTENED } else { AFTER };
         let trouble = post.trouble.map(|(trouble, _)| trouble);
-        post.truth.judge(line, BEFORE, after).map_err(|wrong| format!("{}: {wrong}, {trouble:?}", post.name))
+        post.truth.judge(line, BEFORE, AFTER).map_err(|wrong| format!("{}: {wrong}, {trouble:?}", post.name))
     }
 
     pub(crate) fn is_well(&self) -> bool {

@@ -13,7 +13,7 @@ use telegraf_pm500::simulator::SimulatedMeter;
 use super::line::{Line, Value};
 
 /// Between two looks at the meter a value may go this share of its way in the window beyond what was seen.
-const BETWEEN_LOOKS: f64 = 0.5;
+const BETWEEN_LOOKS: f64 = 0.2;
 /// And this share of itself: the shortest decimal of an f32, and the top of a slow wave.
 const ROUNDING: f64 = 2e-4;
 

@@ -53,9 +53,12 @@ pub(crate) enum FrameSpoil {
     Corrupt,
 }
 
+/// What goes wrong now.
+type Shared = Arc<Mutex<Option<FrameSpoil>>>;
+
+/// The past of one group.
 #[derive(Debug, Default)]
-struct State {
-    spoil: Option<FrameSpoil>,
+struct Past {
     first: Option<Vec<u8>>,
     held: Option<Vec<u8>>,
     count: u64,
@@ -67,7 +70,7 @@ pub(crate) struct Frames {
     local: Ipv4Addr,
     meter: SocketAddrV4,
     socket: Arc<UdpSocket>,
-    state: Arc<Mutex<State>>,
+    spoil: Shared,
     joined: Mutex<HashSet<SocketAddrV4>>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -76,28 +79,26 @@ impl Frames {
     /// Takes heartbeats at `local` for the meter whose class 1 port this is.
     pub(crate) fn start(local: Ipv4Addr, meter: SocketAddrV4) -> Arc<Frames> {
         let socket = Arc::new(sender(SocketAddrV4::new(local, meter.port())).unwrap());
-        let state = Arc::new(Mutex::new(State::default()));
+        let spoil = Shared::default();
         let mut tasks = JoinSet::new();
-        let (out, shared) = (socket.clone(), state.clone());
+        let (out, shared) = (socket.clone(), spoil.clone());
         tasks.spawn(async move {
             let mut bytes = [0; 256];
             while let Ok((length, from)) = out.recv_from(&mut bytes).await {
-                let spoil = shared.lock().unwrap().spoil;
-                let lost = matches!(spoil, Some(FrameSpoil::Lost | FrameSpoil::HeartbeatsLost));
+                let lost =
+                    matches!(*shared.lock().unwrap(), Some(FrameSpoil::Lost | FrameSpoil::HeartbeatsLost));
                 if from.ip() != *meter.ip() && !lost {
                     let _ = out.send_to(&bytes[..length], meter).await;
                 }
             }
         });
         let joined = Mutex::default();
-        Arc::new(Frames { local, meter, socket, state, joined, tasks: Mutex::new(tasks) })
+        Arc::new(Frames { local, meter, socket, spoil, joined, tasks: Mutex::new(tasks) })
     }
 
     /// From now on this goes wrong; `None` heals.
     pub(crate) fn spoil(&self, spoil: Option<FrameSpoil>) {
-        let mut state = self.state.lock().unwrap();
-        state.spoil = spoil;
-        state.held = None;
+        *self.spoil.lock().unwrap() = spoil;
     }
 
     /// Names our own group in a good reply to Forward Open, and passes on what comes to the meter's.
@@ -113,19 +114,14 @@ impl Frames {
         if self.joined.lock().unwrap().insert(group) {
             let to = SocketAddrV4::new(ours.into(), group.port());
             let from = join(group, self.local).unwrap();
-            let pass = pass_on(from, *self.meter.ip(), self.socket.clone(), to, self.state.clone());
+            let pass = pass_on(from, *self.meter.ip(), self.socket.clone(), to, self.spoil.clone());
             self.tasks.lock().unwrap().spawn(pass);
         }
     }
 }
 
-async fn pass_on(
-    group: UdpSocket,
-    meter: Ipv4Addr,
-    socket: Arc<UdpSocket>,
-    to: SocketAddrV4,
-    state: Arc<Mutex<State>>,
-) {
+async fn pass_on(group: UdpSocket, meter: Ipv4Addr, socket: Arc<UdpSocket>, to: SocketAddrV4, spoil: Shared) {
+    let mut past = Past::default();
     let mut bytes = [0; 1024];
     let mut late = JoinSet::new();
     loop {
@@ -134,7 +130,8 @@ async fn pass_on(
             continue;
         }
         while late.try_join_next().is_some() {}
-        let (delay, frames) = state.lock().unwrap().judge(bytes[..length].to_vec());
+        let spoil = *spoil.lock().unwrap();
+        let (delay, frames) = past.judge(spoil, bytes[..length].to_vec());
         let socket = socket.clone();
         late.spawn(async move {
             sleep(delay).await;
@@ -145,9 +142,9 @@ async fn pass_on(
     }
 }
 
-impl State {
+impl Past {
     /// What comes of a frame, and how much later.
-    fn judge(&mut self, frame: Vec<u8>) -> (Duration, Vec<Vec<u8>>) {
+    fn judge(&mut self, spoil: Option<FrameSpoil>, frame: Vec<u8>) -> (Duration, Vec<Vec<u8>>) {
         self.count += 1;
         let first = self.first.get_or_insert_with(|| frame.clone()).clone();
         let changed = |change: &dyn Fn(&mut Vec<u8>)| {
@@ -155,7 +152,7 @@ impl State {
             change(&mut frame);
             frame
         };
-        let frames = match self.spoil {
+        let frames = match spoil {
             None | Some(FrameSpoil::HeartbeatsLost) => vec![frame],
             Some(FrameSpoil::Delayed(delay)) => return (delay, vec![frame]),
             Some(FrameSpoil::Duplicate) => vec![frame.clone(), frame],
