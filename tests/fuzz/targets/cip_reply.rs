@@ -13,7 +13,10 @@ pub(crate) fn run(data: &[u8]) {
             assert!(reply.len() < data.len());
             if let Some(identity) = identity::decode(&reply) {
                 let _ = identity.mismatch(&profile.identity);
-                assert_eq!(identity::decode(&identity::encode(&identity)), Some(identity));
+                // The simulator says no more than 32 letters.
+                if identity.product_name.chars().count() <= 32 {
+                    assert_eq!(identity::decode(&identity::encode(&identity)), Some(identity));
+                }
             }
         }
     }

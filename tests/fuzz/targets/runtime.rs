@@ -11,7 +11,9 @@ thread_local! {
 /// Runs a future to its end.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     RUNTIME.with(|cell| {
-        cell.get_or_init(|| Builder::new_current_thread().enable_all().build().expect("the host gives a runtime"))
-            .block_on(future)
+        cell.get_or_init(|| {
+            Builder::new_current_thread().enable_all().build().expect("the host gives a runtime")
+        })
+        .block_on(future)
     })
 }

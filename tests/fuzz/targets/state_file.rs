@@ -4,7 +4,10 @@ use telegraf_pm500::collector::state::State;
 
 /// It is taken, or nothing before is known and it is said why; either way the program goes on and can save.
 pub(crate) fn run(data: &[u8]) {
-    let path = std::env::temp_dir().join(format!("telegraf-pm500-state-{}.json", std::process::id()));
+    let directory =
+        ["/dev/shm", "/tmp"].into_iter().find(|directory| std::path::Path::new(directory).is_dir());
+    let name = format!("telegraf-pm500-state-{}.json", std::process::id());
+    let path = std::path::Path::new(directory.expect("there is a temporary directory")).join(name);
     std::fs::write(&path, data).expect("the temporary directory can be written");
     let (state, problem) = State::open(&path);
     assert!(problem.is_none_or(|problem| !problem.is_empty()));
