@@ -163,29 +163,36 @@ fn judge(Scene(name, _, _, expected): &Scene, row: &Row) -> Vec<String> {
 }
 
 fn print_table(table: &[(usize, Row)]) {
-    println!("{}", machine());
+    println!("{}\n", machine());
     println!(
-        "Each cell: results said during the fault; seconds from its end to the first complete values, and to reading"
+        "{:<29} {:<12}{:<27}{:>5}{:>8}{:>8}{:>8}{:>7}  {:<13}",
+        "fault", "transport", "said meanwhile", "good", "back s", "well s", "values", "wrong", "RSS KiB"
     );
-    println!("as configured; values judged / wrong.\n");
-    print!("{:<30}", "");
-    TRANSPORTS.iter().for_each(|name| print!("{name:<38}"));
-    println!("RSS KiB before/after");
-    for (number, row) in table {
-        print!("{:<30}", SCENES[*number].0);
-        row.cells.iter().for_each(|cell| print!("{:<38}", text(cell)));
-        println!("{}/{}", row.rss_before_kib, row.rss_after_kib);
-    }
-}
-
-fn text(cell: &Cell) -> String {
-    let results = cell.results.iter().map(String::as_str).collect::<Vec<_>>().join("+");
     let seconds = |ms: i64| format!("{:.1}", ms as f64 / 1000.0);
-    format!(
-        "{results} {}/{} {}/{}",
-        seconds(cell.first_good_ms),
-        seconds(cell.well_ms),
-        cell.values,
-        cell.wrong.len()
-    )
+    for (number, row) in table {
+        let Scene(name, _, lasts, _) = SCENES[*number];
+        let name = format!("{name}, {} s", lasts.as_secs());
+        let memory = format!("{} > {}", row.rss_before_kib, row.rss_after_kib);
+        for (at, (transport, cell)) in TRANSPORTS.iter().zip(&row.cells).enumerate() {
+            let once = |text: &str| if at == 0 { text.to_owned() } else { String::new() };
+            let Cell { good, first_good_ms, well_ms, values, wrong, .. } = cell;
+            let said = cell.results.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            println!(
+                "{:<29} {transport:<12}{said:<27}{good:>5}{:>8}{:>8}{values:>8}{:>7}  {:<13}",
+                once(&name),
+                seconds(*first_good_ms),
+                seconds(*well_ms),
+                wrong.len(),
+                once(&memory)
+            );
+        }
+    }
+    let cells = || table.iter().flat_map(|(_, row)| &row.cells);
+    let (values, wrong) =
+        (cells().map(|cell| cell.values).sum::<usize>(), cells().map(|c| c.wrong.len()).sum::<usize>());
+    println!(
+        "\n{} faults on {} transports: {values} values judged, {wrong} lines with a wrong one",
+        table.len(),
+        TRANSPORTS.len()
+    );
 }
