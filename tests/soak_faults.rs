@@ -96,11 +96,12 @@ impl Soak {
         self.wait_until_well();
         self.plant.open_the_books();
         self.began = Instant::now();
-        self.measure_at_rest();
+        self.measure_at_rest(None);
         self.torment();
         self.plant.heal_all();
         let settled = self.wait_until_well();
-        self.measure_at_rest();
+        let before = self.usage.first().map(|(_, usage)| usage.descriptors);
+        self.measure_at_rest(before);
         let sums = self.plant.sums();
         self.problems.extend(self.plant.problems());
         let goodbye = self.plant.expect_goodbye();
@@ -171,16 +172,19 @@ impl Soak {
         }
     }
 
-    /// The descriptors of a moment without a gather: Modbus connections come and go.
-    fn measure_at_rest(&mut self) {
+    /// With the descriptors of a moment without a gather: Modbus connections come and go, and what stays open shows.
+    fn measure_at_rest(&mut self, most: Option<usize>) {
         self.measure();
-        let until = Instant::now() + common::plant::INTERVAL;
+        let longest = if most.is_some() { Duration::from_secs(30) } else { common::plant::INTERVAL };
+        let until = Instant::now() + longest;
         while Instant::now() < until {
-            self.turn();
             let descriptors = Usage::of(self.program.id()).descriptors;
-            if let Some((_, usage)) = self.usage.last_mut() {
-                usage.descriptors = usage.descriptors.min(descriptors);
+            let Some((_, usage)) = self.usage.last_mut() else { return };
+            usage.descriptors = usage.descriptors.min(descriptors);
+            if most.is_some_and(|most| usage.descriptors <= most) {
+                return;
             }
+            self.turn();
         }
     }
 

@@ -147,6 +147,9 @@ impl Plant {
             tables.push((Table::Energy, ENERGY, ENERGY_FIELDS));
         }
         let held: Vec<Table> = tables.iter().map(|(table, ..)| *table).collect();
+        // The past begins before the plugin does.
+        let mut truth = Truth::of(&held, PAST);
+        truth.look(meter);
         Post {
             kind,
             option,
@@ -155,7 +158,7 @@ impl Plant {
             relay,
             owners,
             ledger: Ledger::new(INTERVAL, &tables),
-            truth: Truth::of(&held, PAST),
+            truth,
             trouble: None,
         }
     }
