@@ -1,7 +1,7 @@
 //! What a Modbus server may answer, through the planner: refusals, splits, short and long replies, garbage, closing.
 //!
 //! The input is a script: each request takes one byte that says how it is answered, and more where the answer needs
-//! them. When the script ends, everything is refused.
+//! them. When the script ends, the server closes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +20,6 @@ use super::runtime::block_on;
 const MOST_REGISTERS: u16 = 64;
 /// No table has more registers, so no chain of refusals can need more requests, twice for the two functions.
 const MOST_REQUESTS: u64 = 600;
-const ILLEGAL_DATA_ADDRESS: u8 = 2;
 /// Never reached: a server that answers nothing closes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -95,9 +94,8 @@ async fn client(mut stream: TcpStream, script: &mut &[u8]) -> std::io::Result<()
         };
         let mut body = vec![request[6]];
         match take(1).first().copied() {
-            None => body.extend([function | 0x80, ILLEGAL_DATA_ADDRESS]),
             Some(code @ 0..16) => body.extend([function | 0x80, code]),
-            Some(0xFF) => return Ok(()),
+            Some(0xFF) | None => return Ok(()),
             // As it should be, with words from the script.
             Some(16..128) => {
                 let mut words = take(usize::from(count) * 2);
