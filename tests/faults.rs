@@ -164,7 +164,8 @@ fn judge(Scene(name, fault, _, expected): &Scene, row: &Row) -> Vec<String> {
         }
     }
     if row.rss_after_kib > row.rss_before_kib + MOST_GROWTH_KIB || row.descriptors.1 > row.descriptors.0 {
-        problems.push(format!("{name}: something is left over"));
+        let Row { rss_before_kib, rss_after_kib, descriptors, .. } = row;
+        problems.push(format!("{name}: left over: {rss_before_kib} > {rss_after_kib} KiB, {descriptors:?}"));
     }
     problems
 }

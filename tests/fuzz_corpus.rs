@@ -18,6 +18,8 @@ mod config;
 mod encapsulation;
 #[path = "fuzz/targets/forward_open_reply.rs"]
 mod forward_open_reply;
+#[path = "fuzz/targets/list_identity.rs"]
+mod list_identity;
 #[path = "fuzz/targets/modbus.rs"]
 mod modbus;
 #[path = "fuzz/targets/profile.rs"]
@@ -90,6 +92,7 @@ replayed! {
     cip_reply: MOST_POSITIONS,
     forward_open_reply: MOST_POSITIONS,
     class1_frames: MOST_POSITIONS,
+    list_identity: MOST_POSITIONS,
     profile: MOST_POSITIONS,
     config: MOST_POSITIONS,
     state_file: MOST_POSITIONS,

@@ -23,7 +23,7 @@ use common::line::Line;
 use common::namespace;
 use common::plant::{Kind, Plant};
 use common::program::{Program, config};
-use common::usage::{Usage, machine};
+use common::usage::{Usage, machine, usual_descriptors};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -96,12 +96,11 @@ impl Soak {
         self.wait_until_well();
         self.plant.open_the_books();
         self.began = Instant::now();
-        self.measure_at_rest(None);
+        self.measure_at_rest();
         self.torment();
         self.plant.heal_all();
         let settled = self.wait_until_well();
-        let before = self.usage.first().map(|(_, usage)| usage.descriptors);
-        self.measure_at_rest(before);
+        self.measure_at_rest();
         let sums = self.plant.sums();
         self.problems.extend(self.plant.problems());
         let goodbye = self.plant.expect_goodbye();
@@ -172,19 +171,17 @@ impl Soak {
         }
     }
 
-    /// With the descriptors of a moment without a gather: Modbus connections come and go, and what stays open shows.
-    fn measure_at_rest(&mut self, most: Option<usize>) {
-        self.measure();
-        let longest = if most.is_some() { Duration::from_secs(30) } else { common::plant::INTERVAL };
-        let until = Instant::now() + longest;
+    /// With the usual number of descriptors: what stays open shows.
+    fn measure_at_rest(&mut self) {
+        let until = Instant::now() + common::plant::INTERVAL * 2;
+        let mut seen = Vec::new();
         while Instant::now() < until {
-            let descriptors = Usage::of(self.program.id()).descriptors;
-            let Some((_, usage)) = self.usage.last_mut() else { return };
-            usage.descriptors = usage.descriptors.min(descriptors);
-            if most.is_some_and(|most| usage.descriptors <= most) {
-                return;
-            }
             self.turn();
+            seen.push(Usage::of(self.program.id()).descriptors);
+        }
+        self.measure();
+        if let Some((_, usage)) = self.usage.last_mut() {
+            usage.descriptors = usual_descriptors(&seen);
         }
     }
 

@@ -17,7 +17,7 @@ use super::relay::spoil::Spoil;
 use super::relay::{Framing, Relay};
 use super::simulated::Simulated;
 use super::truth::Truth;
-use super::usage::Usage;
+use super::usage::{Usage, usual_descriptors};
 
 /// How a meter may be read.
 pub(crate) const TRANSPORTS: [&str; 4] = ["explicit", "listen_only", "input_only", "modbus"];
@@ -136,7 +136,7 @@ impl Bench {
     /// Lets a fault happen for a while, heals it, and waits until everything is well again.
     pub(crate) fn endure(mut self, fault: Fault, lasts: Duration) -> Row {
         self.wait_until_well("at the start");
-        let before = self.usage_at_rest(None);
+        let before = self.usage_at_rest();
         self.posts.iter_mut().for_each(|post| post.cell = Cell::default());
         self.striking = true;
         self.strike(fault);
@@ -146,7 +146,7 @@ impl Bench {
         self.ended = Some(SystemTime::now());
         self.wait_until_well("after the fault");
         self.turn_for(JUDGE_AFTER * 2);
-        let after = self.usage_at_rest(Some(before.descriptors));
+        let after = self.usage_at_rest();
         let cells = self.posts.iter().map(|post| post.cell.clone()).collect();
         let ended = self.program.finish();
         assert_eq!(ended.code, Some(0), "{}", ended.err);
@@ -159,17 +159,15 @@ impl Bench {
         }
     }
 
-    /// Waits for a moment without a gather, when no more than so many descriptors are open: Modbus connections come
-    /// and go. Whatever stays open shows.
-    fn usage_at_rest(&mut self, descriptors: Option<usize>) -> Usage {
-        let until = Instant::now() + Duration::from_secs(if descriptors.is_some() { 30 } else { 2 });
-        let mut least = Usage::of(self.program.id());
-        while Instant::now() < until && descriptors.is_none_or(|most| least.descriptors > most) {
+    /// Usage, with the usual number of descriptors: what stays open shows.
+    fn usage_at_rest(&mut self) -> Usage {
+        let until = Instant::now() + Duration::from_secs(2);
+        let mut seen = Vec::new();
+        while Instant::now() < until {
             self.turn();
-            let usage = Usage::of(self.program.id());
-            least = Usage { descriptors: least.descriptors.min(usage.descriptors), ..usage };
+            seen.push(Usage::of(self.program.id()).descriptors);
         }
-        least
+        Usage { descriptors: usual_descriptors(&seen), ..Usage::of(self.program.id()) }
     }
 
     fn strike(&mut self, fault: Fault) {

@@ -33,6 +33,13 @@ impl Usage {
     }
 }
 
+/// The number of descriptors that is open most of the time: connections of Modbus come and go, and on a busy machine a
+/// session may be away for a moment.
+pub(crate) fn usual_descriptors(seen: &[usize]) -> usize {
+    let count = |wanted: usize| seen.iter().filter(|descriptors| **descriptors == wanted).count();
+    seen.iter().copied().max_by_key(|descriptors| count(*descriptors)).unwrap_or_default()
+}
+
 /// The machine and the build in a few words, for results that are kept.
 pub(crate) fn machine() -> String {
     let cores = std::thread::available_parallelism().expect("the kernel tells it");
