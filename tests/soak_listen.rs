@@ -132,7 +132,7 @@ fn print_sums(sums: &[Sum]) -> Sum {
 /// Prints what the plugin took, each time after so many seconds of frames, and what a frame costs.
 fn print_usage(times: [(&str, &(f64, Usage)); 3], total: &Sum) {
     println!("\n{:<12}{:>9}{:>12}{:>10}{:>13}", "plugin", "after s", "CPU s", "RSS KiB", "descriptors");
-    for (when, (after, Usage { cpu, rss_kib, descriptors })) in times {
+    for (when, (after, Usage { cpu, rss_kib, descriptors, .. })) in times {
         println!("{when:<12}{after:>9.1}{cpu:>12.2}{rss_kib:>10}{descriptors:>13}");
     }
     let [(_, (from, start)), _, (_, (to, end))] = times;

@@ -170,7 +170,9 @@ mod tests {
         let (state, problem) = State::open(&path);
         assert_eq!((problem, state.record("a")), (None, None));
         let counters = BTreeMap::from([("active_import_wh".to_owned(), 9_999_999_999_999)]);
-        let record = Record { counters, cip_serial_number: 940_000_123, ..Record::default() };
+        // A number that JSON readers without enough digits take for its neighbor: a change that never was.
+        let settings = BTreeMap::from([("ct_ratio".to_owned(), f64::from(0.009_009_23_f32))]);
+        let record = Record { counters, settings, cip_serial_number: 940_000_123, ..Record::default() };
         state.remember("a", &record);
         state.save().unwrap();
         let (again, problem) = State::open(&path);

@@ -35,7 +35,8 @@ pub fn decode(data: &[u8]) -> Option<Identity> {
 
 /// Encodes the attributes, for the simulator.
 pub fn encode(identity: &Identity) -> Vec<u8> {
-    let name: Vec<u8> = identity.product_name.bytes().take(32).collect();
+    let latin = |letter: char| u8::try_from(u32::from(letter)).unwrap_or(b'?');
+    let name: Vec<u8> = identity.product_name.chars().map(latin).take(32).collect();
     let mut data = Vec::with_capacity(NAME + name.len());
     data.extend(identity.vendor.to_le_bytes());
     data.extend(identity.device_type.to_le_bytes());

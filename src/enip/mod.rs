@@ -24,6 +24,7 @@ pub mod class1;
 pub mod forward_open;
 pub mod hub;
 pub mod identity;
+pub mod list_identity;
 pub mod message;
 pub mod packet;
 pub mod refusal;

@@ -165,7 +165,8 @@ fn convert(element: &Element, raw: Value) -> Option<Value> {
             Some(Value::Integer(value as i64))
         }
         (Convert::HoursMinutes, Value::Integer(value)) if value % 100 < 60 => {
-            Some(Value::Integer(value / 100 * 3600 + value % 100 * 60))
+            let hours = (value / 100).checked_mul(3600)?;
+            Some(Value::Integer(hours.checked_add(value % 100 * 60)?))
         }
         (Convert::Codes(codes), Value::Integer(value)) => {
             codes.get(usize::try_from(value).ok()?).copied().map(Value::Integer)
@@ -278,6 +279,11 @@ mod tests {
         let run = index(&profile, Table::Energy, "run_time_s");
         registers(&profile, &[run], 0x0520, &[12345, 0, 0, 0], WordOrder::LowFirst, &mut readings);
         assert_eq!(readings.get(run), Some(&Value::Integer(123 * 3600 + 45 * 60)));
+        // Hours whose seconds pass 2^64 by 3,584: no plausible number may come of them.
+        let words = 512_409_557_603_043_200_u64.to_le_bytes();
+        let words = [0, 2, 4, 6].map(|at| u16::from_le_bytes([words[at], words[at + 1]]));
+        registers(&profile, &[run], 0x0520, &words, WordOrder::LowFirst, &mut readings);
+        assert_eq!(readings.get(run), None);
         let period = index(&profile, Table::Settings, "demand_period_s");
         registers(&profile, &[period], 0x100B, &[3], WordOrder::LowFirst, &mut readings);
         assert_eq!(readings.get(period), Some(&Value::Integer(900)));

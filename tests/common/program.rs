@@ -110,6 +110,18 @@ impl Program {
         }
     }
 
+    /// Takes what has been printed on stdout since the last call, after waiting this long for it. What is taken
+    /// is not kept, so that a test may last.
+    pub(crate) fn take(&mut self, wait: Duration) -> Vec<Line> {
+        let until = Instant::now() + wait;
+        while let Ok(said) = self.said.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            self.keep(said);
+        }
+        let taken = self.out.drain(..).map(|text| Line::parse(&text)).collect();
+        self.seen = 0;
+        taken
+    }
+
     /// Every whole line of stdout so far.
     pub(crate) fn lines(&self) -> Vec<Line> {
         self.out.iter().map(|text| Line::parse(text)).collect()

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 /// CPU time, memory and descriptors at one moment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Usage {
     /// Seconds since its start, user and system.
     pub(crate) cpu: f64,
     pub(crate) rss_kib: u64,
     pub(crate) descriptors: usize,
+    pub(crate) threads: usize,
 }
 
 impl Usage {
@@ -21,12 +22,22 @@ impl Usage {
         let stat = read("stat");
         let (_, stat) = stat.rsplit_once(") ").expect("the name is in parentheses");
         let ticks = stat.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number"));
+        let count =
+            |directory: &str| std::fs::read_dir(path.join(directory)).expect("the program runs").count();
         Usage {
             cpu: ticks.sum::<u64>() as f64 / rustix::param::clock_ticks_per_second() as f64,
             rss_kib: kib(&read("status"), "VmRSS:"),
-            descriptors: std::fs::read_dir(path.join("fd")).expect("the program runs").count(),
+            descriptors: count("fd"),
+            threads: count("task"),
         }
     }
+}
+
+/// The number of descriptors that is open most of the time: connections of Modbus come and go, and on a busy machine a
+/// session may be away for a moment.
+pub(crate) fn usual_descriptors(seen: &[usize]) -> usize {
+    let count = |wanted: usize| seen.iter().filter(|descriptors| **descriptors == wanted).count();
+    seen.iter().copied().max_by_key(|descriptors| count(*descriptors)).unwrap_or_default()
 }
 
 /// The machine and the build in a few words, for results that are kept.

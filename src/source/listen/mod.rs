@@ -297,8 +297,9 @@ impl Listen {
         gather: &mut Gather<'_>,
         unreachable: &mut Option<Failure>,
     ) {
+        let failure = self.unheard(format!("assembly {instance}: {reason}"));
         let Some(slot) = self.slots.get_mut(&instance) else { return };
-        slot.failure = Some(Failure::NoOwner(format!("assembly {instance}: {reason}")));
+        slot.failure = Some(failure);
         slot.wait = Some(self.settings.waits.shortest);
         slot.retry_at = Some(Instant::now() + self.settings.waits.shortest);
         gather.notices.push(Notice::Lost { assembly: instance, reason });
@@ -318,6 +319,7 @@ impl Listen {
     }
 
     fn postpone(&mut self, instance: u16, reason: String, step: NextStep, gather: &mut Gather<'_>) {
+        let unheard = self.unheard(format!("assembly {instance}: {reason}"));
         let Some(slot) = self.slots.get_mut(&instance) else { return };
         let Waits { shortest, longest } = self.settings.waits;
         let wait = match step {
@@ -328,14 +330,21 @@ impl Listen {
         slot.stopped = wait.is_none();
         slot.retry_at = wait.map(|wait| Instant::now() + wait);
         slot.wait = wait;
-        let text = format!("assembly {instance}: {reason}");
         let failure = match step {
-            NextStep::WaitForOwner => Failure::NoOwner(text),
-            _ => Failure::Refused(text),
+            NextStep::WaitForOwner => unheard,
+            _ => Failure::Refused(format!("assembly {instance}: {reason}")),
         };
         if slot.failure.as_ref() != Some(&failure) {
             slot.failure = Some(failure);
             gather.notices.push(Notice::Unheard { assembly: instance, reason, retry: wait });
+        }
+    }
+
+    /// No frames: without an owner a listener hears nothing; a connection of our own has none to miss.
+    fn unheard(&self, text: String) -> Failure {
+        match self.settings.application {
+            Application::ListenOnly => Failure::NoOwner(text),
+            Application::InputOnly => Failure::Timeout(text),
         }
     }
 }

@@ -107,10 +107,12 @@ pub(super) fn ended(connection: &Connection, application: Application, now: Inst
          firewall on UDP 2222 or IGMP, and rp_filter"
             .to_owned()
     } else {
-        format!(
-            "no frame for {}; the owner has left, or the network drops multicast",
-            humantime::format_duration(connection.rpi * MULTIPLIER)
-        )
+        let who = match application {
+            Application::ListenOnly => "the owner has left",
+            Application::InputOnly => "the meter has stopped or restarted",
+        };
+        let silence = humantime::format_duration(connection.rpi * MULTIPLIER);
+        format!("no frame for {silence}; {who}, or the network drops multicast")
     })
 }
 

@@ -1,0 +1,137 @@
+//! What can befall one meter of a plant, by name.
+
+use std::time::Duration;
+
+use rand::Rng;
+use telegraf_pm500::simulator::{Faults, FrameFaults};
+
+use super::plant::Kind;
+use super::relay::spoil::Spoil;
+
+/// Longer than the plugin of the plant waits for a reply.
+const TOO_LATE: Duration = Duration::from_millis(400);
+/// "Device busy".
+const BUSY: u8 = 0x06;
+/// CIP general status "device state conflict".
+const STATE_CONFLICT: u8 = 0x10;
+
+/// One thing that befalls a meter; it lasts until it is over, unless it is over at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It dies, and returns.
+    Reboot,
+    /// Its PLCs close their connections, and return.
+    OwnersStop,
+    /// Its PLCs vanish without a word, and return.
+    OwnersCrash,
+    /// A person resets its energy counters.
+    CounterReset,
+    /// It accepts connections and says nothing.
+    Silent,
+    /// One reply comes after the plugin has given up.
+    LateReply,
+    /// Its replies come in two segments.
+    SplitReplies,
+    /// Its replies carry another session handle.
+    WrongSession,
+    /// One reply ends early, and the connection with it.
+    CutReply,
+    /// It refuses a table.
+    RefusedTable,
+    /// It has another size of an assembly.
+    WrongSize,
+    /// It is busy, as a Modbus exception says.
+    Busy,
+    /// Some frames do not come.
+    FramesLost,
+    /// No frames come.
+    FramesStop,
+    /// The sequence of frames jumps.
+    FramesJump,
+    /// A frame comes twice.
+    FrameTwice,
+    /// Frames have another length.
+    FramesTooShort,
+    /// Frames are those of another connection.
+    FramesForeign,
+    /// What the relay before it does.
+    Relay(Spoil),
+}
+
+impl Trouble {
+    /// One that befalls this kind of meter. Those that end listening are for the long run: an owner is looked for
+    /// once a minute.
+    pub(crate) fn random(random: &mut impl Rng, kind: Kind, relay: bool, long: bool) -> Trouble {
+        use Trouble::*;
+        let ethernet_ip = [Silent, LateReply, SplitReplies, WrongSession, CutReply, Reboot];
+        let mut possible = match kind {
+            Kind::Explicit => [&ethernet_ip[..], &[RefusedTable, WrongSize]].concat(),
+            Kind::Listened if long => {
+                let ends = [OwnersStop, OwnersCrash, FramesStop, FramesTooShort, FramesForeign];
+                let passes = [FramesLost, FramesJump, FrameTwice];
+                [&ethernet_ip[..], &ends, &passes].concat()
+            }
+            Kind::Listened => {
+                vec![LateReply, SplitReplies, WrongSession, CutReply, FramesLost, FramesJump, FrameTwice]
+            }
+            Kind::Modbus => vec![Silent, LateReply, Reboot, Busy, CounterReset, CounterReset],
+        };
+        if relay {
+            let spoils = [
+                Spoil::Delayed(Duration::from_millis(60)),
+                Spoil::LateReply,
+                Spoil::Split,
+                Spoil::SlowDrip(Duration::from_millis(3)),
+                Spoil::Merged,
+                Spoil::Duplicate,
+                Spoil::WrongSession,
+                Spoil::WrongContext,
+                Spoil::WrongService,
+                Spoil::CorruptLength,
+                Spoil::Cut,
+                Spoil::Lost,
+                Spoil::Reset,
+                Spoil::HalfOpen,
+                Spoil::Refused,
+            ];
+            possible.extend(spoils.map(Relay));
+        }
+        possible[random.random_range(0..possible.len())]
+    }
+
+    /// Its name in the table.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Trouble::Relay(Spoil::Delayed(_)) => "relay: Delayed".to_owned(),
+            Trouble::Relay(Spoil::SlowDrip(_)) => "relay: SlowDrip".to_owned(),
+            Trouble::Relay(spoil) => format!("relay: {spoil:?}"),
+            trouble => format!("{trouble:?}"),
+        }
+    }
+
+    /// The faults of the simulated meter that make it, if it is one of those.
+    pub(crate) fn faults(self) -> Option<Faults> {
+        let none = Faults::default();
+        let frames = |frames| Some(Faults { frames, ..Faults::default() });
+        let still = FrameFaults::default();
+        match self {
+            Trouble::Silent => Some(Faults { silent: true, ..none }),
+            Trouble::LateReply => Some(Faults { delay_next_reply: Some(TOO_LATE), ..none }),
+            Trouble::SplitReplies => Some(Faults { split_replies: true, ..none }),
+            Trouble::WrongSession => Some(Faults { session_handle: Some(0xBAD), ..none }),
+            Trouble::CutReply => Some(Faults { truncate_next_reply: Some(30), ..none }),
+            Trouble::RefusedTable => {
+                Some(Faults { refused_assemblies: [(102, STATE_CONFLICT)].into(), ..none })
+            }
+            Trouble::WrongSize => Some(Faults { assembly_sizes: [(102, 76)].into(), ..none }),
+            Trouble::Busy => Some(Faults { modbus_exceptions: [(0x0050, BUSY)].into(), ..none }),
+            Trouble::FramesLost => frames(FrameFaults { drop_next: 8, ..still }),
+            Trouble::FramesStop => frames(FrameFaults { drop_all: true, ..still }),
+            Trouble::FramesJump => frames(FrameFaults { jump_next: Some(1000), ..still }),
+            Trouble::FrameTwice => frames(FrameFaults { repeat_next: true, ..still }),
+            Trouble::FramesTooShort => frames(FrameFaults { length: Some(40), ..still }),
+            Trouble::FramesForeign => frames(FrameFaults { connection: Some(0xBAD), ..still }),
+            _ => None,
+        }
+    }
+}
