@@ -12,6 +12,12 @@ const ENTER: &str = r#"ip link set lo up && exec "$0" "$@""#;
 /// if not, the caller goes on here: it is inside already, or the system does not allow namespaces.
 #[track_caller]
 pub(crate) fn ran_apart(test: &str) -> bool {
+    ran_apart_with(&[test, "--exact", "--nocapture"])
+}
+
+/// The same for a program with these arguments.
+#[track_caller]
+pub(crate) fn ran_apart_with(arguments: &[&str]) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return false;
     }
@@ -20,14 +26,14 @@ pub(crate) fn ran_apart(test: &str) -> bool {
     let Some(way) = ways.into_iter().find(|way| is_possible(way)) else { return false };
     let program = std::env::current_exe().expect("the test has a path");
     let mut command = Command::new("unshare");
-    command.args(way).args(["sh", "-c", ENTER]).arg(program).args([test, "--exact", "--nocapture"]);
+    command.args(way).args(["sh", "-c", ENTER]).arg(program).args(arguments);
     let mut child = command.env(INSIDE, "1").stdout(Stdio::piped()).spawn().expect("unshare was there");
     let output = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
     for line in output.lines().map_while(Result::ok) {
         println!("{line}");
     }
     let status = child.wait().expect("the test can be awaited");
-    assert!(status.success(), "{test} failed in its own network: {status}");
+    assert!(status.success(), "{arguments:?} failed in its own network: {status}");
     true
 }
 

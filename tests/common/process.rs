@@ -55,6 +55,11 @@ impl Process {
         found.lines().find(|line| line.contains(wanted)).unwrap_or_default().to_owned()
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).expect("an id is positive");
