@@ -74,6 +74,9 @@ impl<'f, I: Iterator<Item = (&'f str, Field<'f>)> + Clone> FieldValue for Fields
     }
 }
 
+/// Bytes of an ordinary gather's lines: realtime, alarm and status.
+const ORDINARY: usize = 2048;
+
 /// Whole lines, ready to be written.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Batch {
@@ -82,6 +85,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// An empty batch with room for the lines of an ordinary gather.
+    pub fn roomy() -> Batch {
+        Batch { bytes: Vec::with_capacity(ORDINARY), lines: 0 }
+    }
+
     /// The lines' bytes, each line with its newline.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
