@@ -93,4 +93,6 @@ build_python_peers
 build_node_peers
 build_line_protocol_decoder
 copy_packet_capture
+# For tests/bench/run.sh, which needs the same.
+[ "${1:-}" != --setup ] || exit 0
 cargo test --features peer-tests "$@"

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod capture;
+pub(crate) mod cores;
 pub(crate) mod fake;
 pub(crate) mod line;
 pub(crate) mod lines;
