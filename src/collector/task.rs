@@ -39,14 +39,20 @@ pub struct Totals {
     pub late: AtomicU64,
 }
 
+/// Meters that begin at nearly the same time begin at the same time: a process that is woken for one of them
+/// then serves all of them.
+const SLOT: Duration = Duration::from_millis(50);
+
 /// The schedule of a meter: `index` of `count` meters gives its share of the stagger.
 pub fn schedule(config: &MeterConfig, index: usize, count: usize, now: SystemTime) -> Schedule {
     let spread = (config.interval / 2).min(Duration::from_secs(2));
+    let slots = spread.as_millis().div_ceil(SLOT.as_millis()) as usize;
+    let slot = index * slots / count.max(1);
     let layout = Layout {
         interval: config.interval,
         round: config.round_interval,
         offset: config.collection_offset,
-        stagger: spread.mul_f64(index as f64 / count.max(1) as f64),
+        stagger: SLOT * u32::try_from(slot).unwrap_or_default(),
     };
     let tables = config.tables.iter().map(|table| (table, config.period(table)));
     let beside = config.modbus_tables.iter().map(|table| (table, config.period(table)));
