@@ -45,6 +45,23 @@ impl fmt::Display for Table {
     }
 }
 
+/// The machine that is measured on, and how busy it is before anything is started.
+pub(crate) fn machine() -> Table {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let cpus = read("/proc/cpuinfo");
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
+    let load = read("/proc/loadavg");
+    let load: Vec<&str> = load.split(' ').take(1).collect();
+    let mut table = Table::new("machine", &["machine", "of the last run"]);
+    let mut row = |what: &str, is: String| table.row([what.to_owned(), is]);
+    row("cores, memory, build", crate::common::usage::machine());
+    row("processor", model.trim_start_matches(['\t', ' ', ':']).to_owned());
+    row("Linux", read("/proc/sys/kernel/osrelease"));
+    row("load average at the start", load.concat());
+    row("day", jiff::Timestamp::now().strftime("%Y-%m-%d").to_string());
+    table
+}
+
 /// A file of the results.
 pub(crate) fn results(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/results").join(name)

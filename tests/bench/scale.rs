@@ -72,6 +72,11 @@ fn main() {
     let measured = words.contains(&"--bench");
     let effort = if measured { Effort::full() } else { Effort::smoke() };
     let wanted: Vec<&str> = words.into_iter().filter(|word| !word.starts_with('-')).collect();
+    let machine = page::machine();
+    println!("{machine}");
+    if measured {
+        page::keep(&machine);
+    }
     let mut ran = 0;
     for (name, benchmark) in BENCHMARKS {
         if !wanted.is_empty() && !wanted.contains(&name) {
