@@ -12,13 +12,14 @@
 //! metric            a reading → line protocol
 //! meter             what the meter is: tables as data, bytes → values, identity, physics
 //! simulator         a PowerMonitor 500 on loopback, for tests, demos and people without a meter
-//! logging, net, suggest   stderr for Telegraf; a TCP connection; "did you mean …?"
+//! logging, net, descriptors, suggest   stderr for Telegraf; a TCP connection; their limit; "did you mean …?"
 //! ```
 
 pub mod cli;
 pub mod collector;
 pub mod commands;
 pub mod config;
+pub mod descriptors;
 pub mod enip;
 pub mod logging;
 pub mod meter;

@@ -105,7 +105,7 @@ fn whatever_happens_no_value_is_wrong_and_good_ones_return() {
     let apart = |number: usize| {
         let mut row = None;
         let ran = run_apart(
-            "whatever_happens_no_value_is_wrong_and_good_ones_return",
+            &["whatever_happens_no_value_is_wrong_and_good_ones_return", "--exact", "--nocapture"],
             &[(ROW, number.to_string())],
             |line| {
                 if let Some((_, text)) = line.split_once(PRINTED) {

@@ -7,10 +7,11 @@
 //! SOAK_SECONDS=600 SOAK_METERS=10 cargo test --release --test soak_listen -- --nocapture
 //! ```
 //!
-//! The meters and their PLCs live in this process, the plugin is the real program in its own. To make the sums
-//! exact, the meters keep their frames back (numbered, not sent) until every listener has joined its group, as
-//! its first heartbeat shows, and again at the end. Between them each meter withholds a few frames on purpose
-//! and repeats one, so that the counters of the plugin are seen to count.
+//! With `SOAK_ALONE=1` the plugin has a core of its own; tests/bench/run.sh does that. The meters and their PLCs
+//! live in this process, the plugin is the real program in its own. To make the sums exact, the meters keep
+//! their frames back (numbered, not sent) until every listener has joined its group, as its first heartbeat
+//! shows, and again at the end. Between them each meter withholds a few frames on purpose and repeats one, so
+//! that the counters of the plugin are seen to count.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, its helpers too")]
 
 mod common;
@@ -18,9 +19,11 @@ mod common;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
+use common::cores;
 use common::line::Line;
 use common::namespace;
 use common::program::{Program, config};
@@ -56,6 +59,9 @@ fn setting(name: &str, default: u32) -> u32 {
 }
 
 fn soak(duration: Duration, meters: u32) {
+    if alone() {
+        cores::leave_the_measured_one();
+    }
     let interval = if duration > Duration::from_secs(60) { "10s" } else { "1s" };
     let options =
         Options { bind: FIRST_METER, count: meters, io_port: 2222, connections: 18, ..Options::default() };
@@ -222,7 +228,15 @@ fn start_plugin(plant: &Plant, interval: &str) -> Program {
         );
     }
     let path = config(&directory, &text);
-    Program::start(&["--config", path.to_str().expect("the target directory is UTF-8")])
+    let program = env!("CARGO_BIN_EXE_telegraf-pm500");
+    let mut command = if alone() { cores::on_the_measured_one(program) } else { Command::new(program) };
+    command.arg("--config").arg(path);
+    Program::from_command(command, Stdio::piped())
+}
+
+/// Whether the plugin has a core of its own.
+fn alone() -> bool {
+    std::env::var_os("SOAK_ALONE").is_some()
 }
 
 /// The first status line of each meter after this time.

@@ -188,7 +188,7 @@ impl Collector {
 
     /// Reads what is due and returns the lines. Never fails: a meter's fault is in the status line.
     pub async fn gather(&mut self, due: Due) -> Batch {
-        let mut batch = Batch::default();
+        let mut batch = Batch::roomy();
         let mut events: Vec<Event> = self.started.take().into_iter().collect();
         self.readings.begin();
         // Time that a clock skipped swallowed no gather.

@@ -39,19 +39,29 @@ pub struct Totals {
     pub late: AtomicU64,
 }
 
+/// Meters that begin at nearly the same time begin at the same time: a process that is woken for one of them
+/// then serves all of them.
+const SLOT: Duration = Duration::from_millis(50);
+
 /// The schedule of a meter: `index` of `count` meters gives its share of the stagger.
 pub fn schedule(config: &MeterConfig, index: usize, count: usize, now: SystemTime) -> Schedule {
-    let spread = (config.interval / 2).min(LONGEST_STAGGER);
     let layout = Layout {
         interval: config.interval,
         round: config.round_interval,
         offset: config.collection_offset,
-        stagger: spread.mul_f64(index as f64 / count.max(1) as f64),
+        stagger: stagger(config.interval, index, count),
         profile: config.interval_energy,
     };
     let tables = config.tables.iter().map(|table| (table, config.period(table)));
     let beside = config.modbus_tables.iter().map(|table| (table, config.period(table)));
     Schedule::new(layout, tables, beside, now)
+}
+
+/// Spreads the meters over half the interval, 2 s at most, in whole slots.
+fn stagger(interval: Duration, index: usize, count: usize) -> Duration {
+    let spread = (interval / 2).min(LONGEST_STAGGER);
+    let slots = spread.as_millis().div_ceil(SLOT.as_millis()) as usize;
+    SLOT * u32::try_from(index * slots / count.max(1)).unwrap_or_default()
 }
 
 /// Runs a collector until `stop`; lines go to `sink`.
@@ -148,5 +158,23 @@ async fn next(
         if !due.is_empty() {
             return Some(due);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn meters_are_spread_evenly_and_share_their_starts() {
+        let second = Duration::from_secs(1);
+        let starts = (0..100).map(|index| stagger(second, index, 100));
+        let mut counts = std::collections::BTreeMap::new();
+        starts.for_each(|start| *counts.entry(start).or_insert(0) += 1);
+        assert_eq!((counts.len(), counts[&Duration::ZERO], counts[&(9 * SLOT)]), (10, 10, 10));
+        // Never later than half the interval, nor than two seconds.
+        assert!(stagger(Duration::from_millis(200), 99, 100) < Duration::from_millis(100));
+        assert!(stagger(3600 * second, 999, 1000) < 2 * second);
+        assert_eq!(stagger(second, 0, 1), Duration::ZERO);
     }
 }

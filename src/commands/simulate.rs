@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{OwnerArgs, SimulateArgs};
+use crate::descriptors;
 use crate::simulator::{Options, Owner, OwnerCounts, OwnerOptions, OwnerStatus, SimulatedMeter, Simulator};
 
 use super::GOOD;
@@ -21,7 +22,8 @@ const OWNERS_OPEN: Duration = Duration::from_secs(2);
 const OWNERS_CLOSE: Duration = Duration::from_secs(2);
 
 /// Starts the meters, prints one line for each meter and each PLC when all are ready, and serves until SIGINT
-/// or SIGTERM. Each PLC says when its connection changes, and at the end what it received.
+/// or SIGTERM. Each PLC says when its connection changes, and at the end what it received; the meters say in one
+/// line what they were asked.
 ///
 /// # Errors
 /// An address that cannot be listened on, with how to choose another.
@@ -40,6 +42,7 @@ pub async fn simulate(args: SimulateArgs) -> anyhow::Result<u8> {
         variants: args.variant,
         ..Options::default()
     };
+    descriptors::raise_limit();
     serve(options, &args.owner).await
 }
 
@@ -70,6 +73,10 @@ async fn serve(options: Options, owners: &OwnerArgs) -> anyhow::Result<u8> {
     }
     end.cancel();
     let _ = timeout(OWNERS_CLOSE, async { while running.join_next().await.is_some() {} }).await;
+    if !simulator.meters.is_empty() {
+        // Whoever closed stdout does not want to know.
+        let _ = writeln!(io::stdout(), "{}", asked(&simulator.meters));
+    }
     Ok(GOOD)
 }
 
@@ -176,6 +183,17 @@ fn announce(simulator: &Simulator, lives: &[Life], out: &mut impl Write) -> io::
         writeln!(out, "simulated PLC owner: input-only, assembly {assembly}, RPI {rpi}, from {local}")?;
     }
     out.flush()
+}
+
+/// What the meters were asked in all.
+fn asked(meters: &[SimulatedMeter]) -> String {
+    let (mut requests, mut writes, mut frames) = (0, 0, 0);
+    for record in meters.iter().map(SimulatedMeter::record) {
+        requests += record.asked().map(|(_, count)| count).sum::<u64>();
+        writes += record.writes().iter().map(|(_, count)| count).sum::<u64>();
+        frames += record.io.frames.values().sum::<u64>();
+    }
+    format!("simulated meters: requests {requests}, of them writes {writes}, frames sent {frames}")
 }
 
 fn explain(error: io::Error) -> anyhow::Error {

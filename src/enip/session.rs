@@ -8,7 +8,7 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -89,11 +89,14 @@ pub struct Accepted {
     pub heartbeat: Option<SocketAddrV4>,
 }
 
+/// Holds any reply to a read, so that one is received in one piece.
+const BUFFER: usize = 640;
+
 /// An open session.
 #[derive(Debug)]
 pub struct Session {
     /// `None` once anything has gone wrong.
-    stream: Option<TcpStream>,
+    stream: Option<BufReader<TcpStream>>,
     handle: u32,
     /// Counts up with every request and never repeats within a connection.
     context: u64,
@@ -105,7 +108,8 @@ impl Session {
     /// # Errors
     /// [`SessionError`]; the connection is closed.
     pub async fn register(stream: TcpStream, within: Duration) -> Result<Session, SessionError> {
-        let mut session = Session { stream: Some(stream), handle: 0, context: rand::random() };
+        let stream = Some(BufReader::with_capacity(BUFFER, stream));
+        let mut session = Session { stream, handle: 0, context: rand::random() };
         let reply = session
             .exchange(packet::REGISTER_SESSION, &packet::REGISTER_DATA, within, "RegisterSession")
             .await?;
@@ -175,7 +179,7 @@ impl Session {
 
     /// Our and the meter's address.
     pub fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
-        let stream = self.stream.as_ref()?;
+        let stream = self.stream.as_ref()?.get_ref();
         Some((stream.local_addr().ok()?, stream.peer_addr().ok()?))
     }
 

@@ -117,7 +117,7 @@ impl Profile {
     }
 
     /// The elements of a table with their index in [`Profile::elements`], in field order.
-    pub fn elements_of(&self, table: Table) -> impl Iterator<Item = (usize, &Element)> {
+    pub fn elements_of(&self, table: Table) -> impl Iterator<Item = (usize, &Element)> + Clone {
         self.elements.iter().enumerate().filter(move |(_, element)| element.table == table)
     }
 

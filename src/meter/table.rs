@@ -157,7 +157,7 @@ impl TableSet {
     }
 
     /// The tables of the set.
-    pub fn iter(self) -> impl Iterator<Item = Table> {
+    pub fn iter(self) -> impl Iterator<Item = Table> + Clone {
         Table::ALL.into_iter().filter(move |table| self.contains(*table))
     }
 }

@@ -40,8 +40,8 @@ impl Field<'_> {
 impl FieldValue for Field<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Field::Real(value) => write!(f, "{value}"),
-            Field::Float(value) => write!(f, "{value}"),
+            Field::Real(value) => fmt::Display::fmt(value, f),
+            Field::Float(value) => fmt::Display::fmt(value, f),
             Field::Integer(value) => FieldValue::fmt(value, f),
             Field::Text(text) if text.contains(char::is_control) => {
                 let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -52,6 +52,31 @@ impl FieldValue for Field<'_> {
     }
 }
 
+/// The value of a line's first field, and every field after it.
+///
+/// The names of fields are ours, lower-case letters, digits and underscores: they go out as they are. The
+/// library would look at each of their letters, and those are most of a line.
+struct Fields<'f, I> {
+    first: Field<'f>,
+    rest: I,
+}
+
+impl<'f, I: Iterator<Item = (&'f str, Field<'f>)> + Clone> FieldValue for Fields<'f, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.first.fmt(f)?;
+        for (name, value) in self.rest.clone() {
+            f.write_str(",")?;
+            f.write_str(name)?;
+            f.write_str("=")?;
+            value.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of an ordinary gather's lines: realtime, alarm and status.
+const ORDINARY: usize = 2048;
+
 /// Whole lines, ready to be written.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Batch {
@@ -60,6 +85,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// An empty batch with room for the lines of an ordinary gather.
+    pub fn roomy() -> Batch {
+        Batch { bytes: Vec::with_capacity(ORDINARY), lines: 0 }
+    }
+
     /// The lines' bytes, each line with its newline.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -76,13 +106,13 @@ impl Batch {
     }
 
     /// Appends one line; without a field there is no line. `tags` are sorted by key; `event`, if given,
-    /// takes its place among them. Non-finite floats are left out.
+    /// takes its place among them. Names of fields must not need escaping. Non-finite floats are left out.
     pub fn line<'f>(
         &mut self,
         measurement: &str,
         tags: &[(String, String)],
         event: Option<&str>,
-        fields: impl IntoIterator<Item = (&'f str, Field<'f>)>,
+        fields: impl IntoIterator<Item = (&'f str, Field<'f>), IntoIter: Clone>,
         at: i64,
     ) {
         let mut fields = fields.into_iter().filter(|(_, field)| field.is_finite());
@@ -100,11 +130,7 @@ impl Batch {
         if let Some(kind) = event {
             line = line.tag(schema::EVENT_TAG, kind);
         }
-        let mut line = line.field(name, first);
-        for (name, field) in fields {
-            line = line.field(name, field);
-        }
-        line.timestamp(at).close_line();
+        line.field(name, Fields { first, rest: fields }).timestamp(at).close_line();
         self.lines += 1;
     }
 

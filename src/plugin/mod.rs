@@ -12,7 +12,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
@@ -23,6 +22,7 @@ use crate::collector::clock::{self, WallClock};
 use crate::collector::state::State;
 use crate::collector::task::{self, Pace, Totals};
 use crate::config::Config;
+use crate::descriptors;
 use crate::enip::hub::Hub;
 use crate::metric::{Batch, Field, schema, timestamp};
 
@@ -52,7 +52,7 @@ pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
     triggers::listen(pace, stop.clone()).context("cannot listen to stdin and signals")?;
     let state = open_state(&config);
     announce(&config);
-    raise_descriptor_limit();
+    descriptors::raise_limit();
 
     let (totals, hub) = (Arc::new(Totals::default()), Hub::default());
     let mut tasks = JoinSet::new();
@@ -157,13 +157,6 @@ fn plugin_line(batch: &mut Batch, config: &Config, started: Instant, totals: &To
     ];
     let at = timestamp(SystemTime::now(), Duration::from_millis(1));
     batch.line(schema::PLUGIN, &[], None, fields, at);
-}
-
-/// A session per meter and a socket per multicast group: a hundred listened meters need more descriptors than
-/// the usual soft limit of 1,024. Where the system gives no more, the meters beyond it say so.
-fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Ends both pipes to Telegraf, by putting /dev/null in their places, and lingers 100 ms. When the process is gone

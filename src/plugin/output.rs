@@ -23,6 +23,8 @@ struct Queue {
     /// Lines dropped since the reader last kept up.
     stalled: u64,
     writing: bool,
+    /// Somebody waits for the queue to be empty.
+    flushing: bool,
     broken: bool,
 }
 
@@ -67,6 +69,8 @@ impl Output {
         if queue.broken {
             return;
         }
+        // A writer that has something to do looks into the queue by itself; to wake it costs a system call.
+        let idle = queue.batches.is_empty() && !queue.writing;
         queue.bytes += batch.bytes().len();
         queue.batches.push_back(batch);
         while queue.bytes > self.limit && queue.batches.len() > 1 {
@@ -79,7 +83,9 @@ impl Output {
             queue.stalled += oldest.lines();
         }
         drop(queue);
-        self.shared.changed.notify_all();
+        if idle {
+            self.shared.changed.notify_all();
+        }
     }
 
     /// Lines dropped since start.
@@ -91,6 +97,7 @@ impl Output {
     pub fn flush(&self, within: Duration) {
         let deadline = Instant::now() + within;
         let mut queue = self.shared.lock();
+        queue.flushing = true;
         while (!queue.batches.is_empty() || queue.writing) && !queue.broken {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { return };
             let waited = self.shared.changed.wait_timeout(queue, left);
@@ -111,7 +118,9 @@ fn write_all(shared: &Shared, mut sink: impl Write) {
     loop {
         let mut queue = shared.lock();
         queue.writing = false;
-        shared.changed.notify_all();
+        if queue.flushing {
+            shared.changed.notify_all();
+        }
         let batch = loop {
             match queue.batches.pop_front() {
                 Some(batch) => break batch,

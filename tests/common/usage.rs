@@ -42,7 +42,9 @@ pub(crate) fn usual_descriptors(seen: &[usize]) -> usize {
 
 /// The machine and the build in a few words, for results that are kept.
 pub(crate) fn machine() -> String {
-    let cores = std::thread::available_parallelism().expect("the kernel tells it");
+    // All of them: a process may have been kept off some.
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").expect("this is Linux");
+    let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
     let memory = kib(&std::fs::read_to_string("/proc/meminfo").expect("this is Linux"), "MemTotal:");
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     format!("{cores} cores, {:.0} GiB; {build} build", memory as f64 / f64::from(1 << 20))

@@ -1,0 +1,61 @@
+//! The plugin as it is measured: its configuration, and the program on the core of the one that is measured.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::common::cores;
+use crate::common::peer::scratch;
+use crate::plant::MODBUS_PORT;
+
+/// What is read of each meter, how and how often.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    pub(crate) connection: &'static str,
+    pub(crate) tables: &'static [&'static str],
+    pub(crate) interval: Duration,
+}
+
+impl Default for Reading {
+    /// What a configuration of three lines reads, every second.
+    fn default() -> Reading {
+        Reading { connection: "explicit", tables: &["realtime", "alarm"], interval: Duration::from_secs(1) }
+    }
+}
+
+impl Reading {
+    /// What Telegraf's own Modbus input can read as well.
+    pub(crate) fn modbus() -> Reading {
+        Reading { connection: "modbus", tables: &crate::telegraf::TABLES, ..Reading::default() }
+    }
+
+    /// The configuration of meters that are read like this, in a file.
+    pub(crate) fn configuration(&self, meters: impl Iterator<Item = Ipv4Addr>) -> PathBuf {
+        let interval = humantime::format_duration(self.interval);
+        let every_time: Vec<_> =
+            self.tables.iter().map(|table| format!("{table} = \"{interval}\"")).collect();
+        let mut text = format!(
+            "[[inputs.powermonitor_500]]\nstate_file = \"\"\nlog_level = \"error\"\ninterval = \"{interval}\"\n\
+             connection = \"{}\"\ntables = {:?}\nintervals = {{ {} }}\nevidence = \"guessed\"\n\
+             modbus_port = {MODBUS_PORT}\nclose_after_gather = false\n",
+            self.connection,
+            self.tables,
+            every_time.join(", ")
+        );
+        for meter in meters {
+            let _ = write!(text, "[[inputs.powermonitor_500.meter]]\naddress = \"{meter}\"\n");
+        }
+        let path = scratch("bench-plugin").join("config.toml");
+        std::fs::write(&path, text).expect("the target directory can be written");
+        path
+    }
+}
+
+/// The plugin with this configuration.
+pub(crate) fn command(configuration: &Path) -> Command {
+    let mut command = cores::on_the_measured_one(env!("CARGO_BIN_EXE_telegraf-pm500"));
+    command.arg("--config").arg(configuration);
+    command
+}

@@ -1,0 +1,225 @@
+//! The programs that are compared with ours and do nothing else: this benchmark, started again on the core of
+//! the program that is measured.
+//!
+//! ```text
+//! worker ours|rust-ethernet-ip|bare HOST:PORT READS   assemblies 101 and 102, again and again
+//! worker encoding READS                               their bytes → values → a line, without a meter
+//! worker gathers explicit|modbus SECONDS HOST…        the bytes of a gather every second, decoding nothing
+//! ```
+//!
+//! A reader prints how long it read and the CPU that took, both in nanoseconds, without its start.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use rust_ethernet_ip::EipClient;
+use telegraf_pm500::enip::message::Read as Question;
+use telegraf_pm500::enip::packet::{self, HEADER_LEN};
+use telegraf_pm500::meter::{Profile, Readings, Table, TableSet, decode};
+use telegraf_pm500::metric::Batch;
+use telegraf_pm500::source::{Endpoint, Explicit, Gather, Timeouts, Traffic};
+
+use crate::clock;
+use crate::plant::{EIP_PORT, MODBUS_PORT};
+
+/// The realtime table, which every reader reads.
+const ASSEMBLIES: [u16; 2] = [101, 102];
+
+/// Does what the arguments say.
+pub(crate) fn run(arguments: &[String]) {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<u64>().expect("a number");
+    match arguments[..] {
+        ["ours", meter, reads] => ours(address(meter), number(reads)),
+        ["rust-ethernet-ip", meter, reads] => rust_ethernet_ip(meter, number(reads)),
+        ["bare", meter, reads] => bare(address(meter), number(reads)),
+        ["encoding", reads] => encoding(number(reads)),
+        ["gathers", kind, seconds, ref hosts @ ..] => gathers(kind, number(seconds), hosts),
+        _ => panic!("no such worker: {arguments:?}"),
+    }
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address and a port")
+}
+
+/// Runs a loop and prints what it took.
+fn timed(work: impl FnOnce()) {
+    let (cpu, began) = (clock::own_cpu(), Instant::now());
+    work();
+    let (elapsed, cpu) = (began.elapsed(), clock::own_cpu() - cpu);
+    println!("{} {}", elapsed.as_nanos(), cpu.as_nanos());
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("the host gives a thread")
+}
+
+/// The plugin's own source: read, checked, decoded.
+fn ours(meter: SocketAddr, reads: u64) {
+    let profile = Profile::built_in();
+    let endpoint = Endpoint { host: meter.ip().to_string(), port: meter.port() };
+    let timeouts = Timeouts { connect: Duration::from_secs(2), request: Duration::from_secs(1) };
+    let mut source = Explicit::new(endpoint, timeouts, profile.clone(), true);
+    let (mut readings, mut traffic) = (Readings::new(profile.elements.len()), Traffic::default());
+    let mut read = async || {
+        readings.begin();
+        let mut gather = Gather::new(TableSet::from_iter([Table::Realtime]), &mut readings, &mut traffic);
+        source.gather(&mut gather).await;
+        assert!(gather.failures.is_empty(), "{:?}", gather.failures);
+    };
+    runtime().block_on(async {
+        // The first one connects.
+        read().await;
+        let (cpu, began) = (clock::own_cpu(), Instant::now());
+        for _ in 0..reads / 2 {
+            read().await;
+        }
+        println!("{} {}", began.elapsed().as_nanos(), (clock::own_cpu() - cpu).as_nanos());
+    });
+}
+
+/// The full client that this project does not use.
+fn rust_ethernet_ip(meter: &str, reads: u64) {
+    let runtime = runtime();
+    let client = runtime.block_on(EipClient::connect(meter)).expect("the meter is there");
+    timed(|| {
+        for read in 0..reads {
+            let instance = ASSEMBLIES[read as usize % 2] as u8;
+            let request = [0x0E, 0x03, 0x20, 0x04, 0x24, instance, 0x30, 0x03];
+            let reply = runtime.block_on(client.send_cip_request(&request)).expect("a reply");
+            assert_eq!(reply[16], 0x8E, "a reply to another request");
+        }
+    });
+}
+
+/// The floor: the bytes of the same requests and replies on a blocking socket.
+fn bare(meter: SocketAddr, reads: u64) {
+    let mut session = BareSession::open(meter);
+    let requests = ASSEMBLIES.map(|assembly| session.request(assembly));
+    timed(|| {
+        for read in 0..reads {
+            session.ask(&requests[read as usize % 2]);
+        }
+    });
+}
+
+struct BareSession {
+    stream: TcpStream,
+    handle: u32,
+}
+
+impl BareSession {
+    fn open(meter: SocketAddr) -> BareSession {
+        let stream = TcpStream::connect(meter).expect("the meter is there");
+        stream.set_nodelay(true).expect("TCP has it");
+        let mut session = BareSession { stream, handle: 0 };
+        let register = packet::encode(packet::REGISTER_SESSION, 0, [1; 8], 0, &packet::REGISTER_DATA);
+        let reply = session.ask(&register);
+        session.handle = u32::from_le_bytes([reply[4], reply[5], reply[6], reply[7]]);
+        session
+    }
+
+    fn request(&self, assembly: u16) -> Vec<u8> {
+        let data = Question::AssemblyData(assembly).encode();
+        packet::encode(packet::SEND_RR_DATA, self.handle, [2; 8], 0, &data).to_vec()
+    }
+
+    fn ask(&mut self, request: &[u8]) -> [u8; 512] {
+        self.stream.write_all(request).expect("the meter is there");
+        receive(&mut self.stream, HEADER_LEN, |head| usize::from(u16::from_le_bytes([head[2], head[3]])))
+    }
+}
+
+/// Receives a head and as many bytes as it says, usually at once.
+fn receive(stream: &mut TcpStream, head: usize, length: impl Fn(&[u8]) -> usize) -> [u8; 512] {
+    let mut reply = [0; 512];
+    let mut got = 0;
+    while got < head || got < head + length(&reply[..head]) {
+        let more = stream.read(&mut reply[got..]).expect("the meter answers");
+        assert!(more > 0, "the meter closed the connection");
+        got += more;
+    }
+    reply
+}
+
+/// What is not the wire: two assemblies' bytes to values to a line.
+fn encoding(reads: u64) {
+    let profile = Profile::built_in();
+    let selected = vec![true; profile.elements.len()];
+    let tags = [("meter".to_owned(), "press-4".to_owned())];
+    let value = |index: usize| (230.1f32 + index as f32 * 7.3).to_le_bytes();
+    let one: Vec<u8> = (0..12).flat_map(value).collect();
+    let mut two: Vec<u8> = (0..18).flat_map(value).collect();
+    for (index, value) in [(12, 0.97f32), (13, 0.98), (14, -0.99), (15, 0.96), (16, 50.02), (17, 0.0)] {
+        two[4 * index..4 * index + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    let mut readings = Readings::new(profile.elements.len());
+    timed(|| {
+        for _ in 0..reads {
+            readings.begin();
+            for (instance, data) in [(101, &one), (102, &two)] {
+                decode::assembly(&profile, instance, data, &mut readings).expect("the right size");
+            }
+            readings.arrived(Table::Realtime, std::time::SystemTime::now());
+            let mut batch = Batch::roomy();
+            batch.table(&profile, Table::Realtime, &readings, &selected, &tags, Duration::from_millis(1));
+            assert_eq!(std::hint::black_box(&batch).lines(), 1);
+        }
+    });
+}
+
+/// The floor of a program that gathers: every second, from each meter, the bytes of the same requests and
+/// replies, one after the other on blocking sockets. Ends with its stdin, as the plugin does.
+fn gathers(kind: &str, seconds: u64, hosts: &[&str]) {
+    let port = if kind == "modbus" { MODBUS_PORT } else { EIP_PORT };
+    let meters = hosts.iter().map(|host| address(&format!("{host}:{port}")));
+    let mut meters: Vec<Bare> = meters.map(|meter| Bare::open(kind, meter)).collect();
+    let began = Instant::now();
+    for second in 1..=seconds {
+        meters.iter_mut().for_each(Bare::gather);
+        std::thread::sleep((began + Duration::from_secs(second)).saturating_duration_since(Instant::now()));
+    }
+}
+
+/// One meter of [`gathers`].
+enum Bare {
+    Explicit(BareSession, Vec<Vec<u8>>),
+    Modbus(TcpStream, Vec<[u8; 12]>),
+}
+
+impl Bare {
+    fn open(kind: &str, meter: SocketAddr) -> Bare {
+        if kind == "modbus" {
+            let stream = TcpStream::connect(meter).expect("the meter is there");
+            stream.set_nodelay(true).expect("TCP has it");
+            // Transaction, protocol, length, unit, function, address, count: realtime, energy, alarm.
+            let request = |address: u16, count: u8| {
+                let [high, low] = address.to_be_bytes();
+                [0, 1, 0, 0, 0, 6, 1, 3, high, low, 0, count]
+            };
+            Bare::Modbus(stream, vec![request(0x50, 64), request(0x500, 36), request(0x4000, 2)])
+        } else {
+            let session = BareSession::open(meter);
+            let requests = [101, 102, 108].map(|assembly| session.request(assembly));
+            Bare::Explicit(session, requests.into())
+        }
+    }
+
+    fn gather(&mut self) {
+        match self {
+            Bare::Explicit(session, requests) => {
+                for request in requests {
+                    session.ask(request);
+                }
+            }
+            Bare::Modbus(stream, requests) => {
+                for request in requests {
+                    stream.write_all(request).expect("the meter is there");
+                    receive(stream, 6, |head| usize::from(u16::from_be_bytes([head[4], head[5]])));
+                }
+            }
+        }
+    }
+}
