@@ -14,6 +14,7 @@ use common::fake;
 use common::line::Line;
 use common::peer::scratch;
 use common::program::{Ended, config, run};
+use common::relay::{Answer, Framing, Relay};
 use common::simulated::Simulated;
 
 const METER: &str =
@@ -367,19 +368,30 @@ fn replies_that_are_none_are_bad_data_over_modbus() {
 #[test]
 fn a_flipped_bit_anywhere_in_a_reply_stays_one_meters_fault_and_every_line_stays_sound() {
     let meters = Simulated::start(1);
-    let server = meters.eip(0);
+    let meter = meters.meter(0).eip();
+    let mut relays = Vec::new();
     let mut text = "[[inputs.powermonitor_500]]\ntimeout = \"300ms\"\ngather_timeout = \"10s\"\n".to_owned();
     let mut spoiled = 0;
     // RegisterSession, identity, size and data of assembly 101: one bit in every second byte, none twice.
     for (reply, length) in [28, 75, 46, 92].into_iter().enumerate() {
         for byte in (0..length).step_by(2) {
-            let address = fake::between(server.clone(), move |number, bytes| {
+            let relay = meters.block_on(Relay::start(meter, Framing::EtherNetIp));
+            let (mut connection, mut number) = (0, 0);
+            relay.spoil(move |exchange| {
+                if exchange.connection != connection {
+                    (connection, number) = (exchange.connection, 0);
+                }
+                let mut bytes = exchange.reply.clone();
                 if number == reply
                     && let Some(byte) = bytes.get_mut(byte)
                 {
                     *byte ^= 1 << (spoiled % 8);
                 }
+                number += 1;
+                Answer::Instead(bytes)
             });
+            let address = relay.address;
+            relays.push(relay);
             let name = format!("{reply}-{byte}");
             text +=
                 &format!("[[inputs.powermonitor_500.meter]]\nname = \"{name}\"\naddress = \"{address}\"\n");

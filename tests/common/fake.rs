@@ -79,26 +79,3 @@ pub(crate) fn hold(mut stream: TcpStream) -> std::io::Result<()> {
     while stream.read(&mut [0; 256])? > 0 {}
     Ok(())
 }
-
-/// Passes bytes on between a client and a real server; `spoil` sees every reply, with its number from 0, before
-/// the client does.
-pub(crate) fn between(
-    server: String,
-    spoil: impl Fn(usize, &mut Vec<u8>) + Send + Sync + Clone + 'static,
-) -> String {
-    serve(move |mut client| {
-        let mut real = TcpStream::connect(&server)?;
-        for number in 0.. {
-            let request = packet(&mut client)?;
-            real.write_all(&request)?;
-            if request[0] == 0x66 {
-                // UnRegisterSession has no reply.
-                return Ok(());
-            }
-            let mut answer = packet(&mut real)?;
-            spoil(number, &mut answer);
-            client.write_all(&answer)?;
-        }
-        Ok(())
-    })
-}
