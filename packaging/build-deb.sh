@@ -5,8 +5,8 @@
 # What it sets up, once: the Python packages in packaging/requirements.txt (cargo-zigbuild and the zig compiler) and
 # cargo-deb under target/package/tools, and Rust's standard library for a foreign architecture with rustup.
 #
-# Why zig: it links against the C library of any release, so that one program runs on Debian 8 and everything newer. A
-# static program (musl) would run there, too, but would look up host names in its own way: without nsswitch.conf, and so
+# Why zig: it links against the C library of any release, so that one program does for all that have glibc 2.17 or newer. A
+# static program (musl) would do, too, but would look up host names in its own way: without nsswitch.conf, and so
 # without mDNS and the other ways that an administrator may have set up.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

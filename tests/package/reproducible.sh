@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the package of the newest commit twice, in two clones in different places and for two different users' settings,
-# and compares the bytes: tests/package/reproducible.sh [amd64] [arm64]. Takes about 6 min on two idle cores, and 3 more for a second architecture.
+# and compares the bytes: tests/package/reproducible.sh [amd64] [arm64]. Took 18 min on two busy cores, nearly all of it compiling.
 # Needs what packaging/build-deb.sh needs, which also has to have run once: the clones share its tools.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
