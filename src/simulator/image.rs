@@ -3,7 +3,7 @@
 use jiff::civil::date;
 
 use crate::meter::decode::WordOrder;
-use crate::meter::element::{Convert, Element, WireType};
+use crate::meter::element::{Convert, Element, Form, WireType};
 use crate::meter::{Profile, Value};
 
 /// Where the elements' values come from.
@@ -17,9 +17,28 @@ pub(super) fn assembly(profile: &Profile, instance: u16, size: usize, values: &m
     let mut data = vec![0; size];
     for element in &profile.elements {
         let Some(place) = element.place.filter(|place| place.instance == instance) else { continue };
-        let bytes = words(element, values.value(element)).into_iter().flat_map(u16::to_le_bytes);
-        // Bits share a word.
-        data.iter_mut().skip(usize::from(place.offset)).zip(bytes).for_each(|(slot, byte)| *slot |= byte);
+        let value = values.value(element);
+        let mut put = |offset: u16, bytes: &mut dyn Iterator<Item = u8>| {
+            // Bits share a word.
+            data.iter_mut().skip(usize::from(offset)).zip(bytes).for_each(|(slot, byte)| *slot |= byte);
+        };
+        match (place.form, value) {
+            (Form::Own, value) => {
+                put(place.offset, &mut words(element, value).into_iter().flat_map(u16::to_le_bytes));
+            }
+            (Form::Scaled(factor), Some(Value::Real(value))) => {
+                let scaled = (f64::from(value) / f64::from(factor)) as f32;
+                put(place.offset, &mut scaled.to_le_bytes().into_iter());
+            }
+            (Form::Pair { low_offset, modulus, factor }, Some(value)) => {
+                let Value::Integer(number) = unconvert(element, value) else { continue };
+                let worth = i64::from(modulus) * i64::from(factor);
+                let (high, low) = (number / worth, (number % worth) as f64 / f64::from(factor));
+                put(place.offset, &mut (high as f32).to_le_bytes().into_iter());
+                put(low_offset, &mut (low as f32).to_le_bytes().into_iter());
+            }
+            (Form::Scaled(_) | Form::Pair { .. }, _) => {}
+        }
     }
     data
 }
