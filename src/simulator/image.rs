@@ -129,6 +129,7 @@ mod tests {
     use crate::meter::physics::{self, MapCheck};
     use crate::meter::{Readings, Table, Use, decode};
     use crate::simulator::device::{Device, UPTIME};
+    use crate::simulator::wiring::Wiring;
     use std::time::SystemTime;
 
     /// A device whose clock stands still, as host time would not.
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_the_decoder_reads_from_the_assemblies_is_what_the_device_has() {
-        let (profile, mut device) = (whole_profile(), Still(Device::new(5, 3)));
+        let (profile, mut device) = (whole_profile(), Still(Device::new(5, 3, Wiring::Right, false)));
         device.0.advance(UPTIME + 1234.5);
         let mut readings = Readings::new(profile.elements.len());
         for row in &profile.assemblies {
@@ -168,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_the_decoder_reads_from_registers_is_what_the_device_has_in_both_word_orders() {
-        let (profile, mut device) = (whole_profile(), Still(Device::new(5, 3)));
+        let (profile, mut device) = (whole_profile(), Still(Device::new(5, 3, Wiring::Right, false)));
         for order in [WordOrder::LowFirst, WordOrder::HighFirst] {
             let mut readings = Readings::new(profile.elements.len());
             for (index, element) in profile.elements.iter().enumerate() {
@@ -186,7 +187,7 @@ mod tests {
     fn the_numbers_obey_physics_at_any_time() {
         let profile = Profile::built_in();
         for seed in 0..20 {
-            let mut device = Still(Device::new(seed, 0));
+            let mut device = Still(Device::new(seed, 0, Wiring::Right, false));
             device.0.advance(UPTIME + seed as f64 * 977.0);
             let mut readings = Readings::new(profile.elements.len());
             readings.arrived(Table::Realtime, SystemTime::UNIX_EPOCH);

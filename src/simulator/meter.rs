@@ -77,7 +77,7 @@ impl Meter {
             io_changed: Notify::new(),
             expelled: broadcast::channel(EXPELLED).0,
             state: Mutex::new(State {
-                device: Device::new(options.seed, number),
+                device: Device::new(options.seed, number, options.wiring, options.single_reals),
                 faults: Faults::default(),
                 record: Record::default(),
                 modbus_clients: 0,

@@ -33,6 +33,7 @@ mod owner;
 mod record;
 mod router;
 mod variant;
+mod wiring;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -46,6 +47,7 @@ pub use fault::{Faults, FrameFaults};
 pub use owner::{Owner, OwnerCounts, OwnerOptions, OwnerStatus};
 pub use record::{Asked, IoRecord, OpenConnection, Record};
 pub use variant::Variant;
+pub use wiring::Wiring;
 
 use crate::meter::decode::WordOrder;
 use crate::meter::identity::Identity;
@@ -90,6 +92,10 @@ pub struct Options {
     pub sample_period: Duration,
     /// Where the meters depart from the usual.
     pub variants: Vec<Variant>,
+    /// How the meters are wired.
+    pub wiring: Wiring,
+    /// Assembly 107 has one REAL per counter instead of two, where the profile does not say what it has.
+    pub single_reals: bool,
     /// Where the values stand on the wire.
     pub profile: Arc<Profile>,
 }
@@ -114,6 +120,8 @@ impl Default for Options {
             listeners: None,
             sample_period: Duration::from_millis(100),
             variants: Vec::new(),
+            wiring: Wiring::Right,
+            single_reals: false,
             profile: Profile::built_in(),
         }
     }
