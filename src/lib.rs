@@ -28,3 +28,4 @@ pub mod plugin;
 pub mod simulator;
 pub mod source;
 pub mod suggest;
+pub mod verify;
