@@ -10,8 +10,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 mod simulate;
+mod verify;
 
 pub use simulate::{OwnerArgs, SimulateArgs};
+pub use verify::VerifyArgs;
 
 /// Telegraf external input plugin for Allen-Bradley PowerMonitor 500 meters (Bulletin 1420).
 ///
@@ -64,6 +66,8 @@ pub enum Command {
     Dump(Box<DumpArgs>),
     /// Check a configuration and whether its meters answer
     Check(CheckArgs),
+    /// Prove the register map on a meter
+    Verify(Box<VerifyArgs>),
     /// List every element: unit, addresses, evidence
     Fields(FieldsArgs),
     /// Simulate meters on loopback addresses

@@ -11,6 +11,7 @@ pub mod dump;
 pub mod fields;
 pub mod run;
 pub mod simulate;
+pub mod verify;
 
 /// Exit code: everything went well.
 pub const GOOD: u8 = 0;
@@ -39,6 +40,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         match cli.command {
             Some(Command::Dump(args)) => dump::dump(*args).await,
             Some(Command::Check(args)) => check::check(&args).await,
+            Some(Command::Verify(args)) => verify::verify(&args).await,
             Some(Command::Fields(args)) => fields::fields(&args),
             Some(Command::Simulate(args)) => simulate::simulate(args).await,
             None => run::run(cli.plugin, level).await,

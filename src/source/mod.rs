@@ -173,6 +173,8 @@ pub struct Gather<'a> {
     pub samples: Vec<(Table, u16, Sample)>,
     /// The assemblies whose values stand in `samples`, whether or not there is a new one.
     pub sampled: Vec<u16>,
+    /// Every block of registers as it came, first address and words, for a consumer that wants them undecoded.
+    pub registers: Option<Vec<(u16, Vec<u16>)>>,
 }
 
 impl<'a> Gather<'a> {
@@ -188,6 +190,7 @@ impl<'a> Gather<'a> {
             notices: Vec::new(),
             samples: Vec::new(),
             sampled: Vec::new(),
+            registers: None,
         }
     }
 

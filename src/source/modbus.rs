@@ -254,6 +254,9 @@ impl Modbus {
     fn keep(&self, block: &Block, words: &[u16], gather: &mut Gather<'_>) {
         let order = self.settings.word_order;
         registers(&self.profile, &block.elements, block.start, words, order, gather.readings);
+        if let Some(blocks) = &mut gather.registers {
+            blocks.push((block.start, words.to_vec()));
+        }
         for table in self.tables_of(block).iter() {
             gather.arrived(table);
         }

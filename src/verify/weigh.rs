@@ -1,5 +1,5 @@
 //! How well a map fits the readings: the misfit of every law of physics, of every range, and of every value
-//! that a person read from the meter's display.
+//! that a person read from the meter's display or measured.
 //!
 //! A map is compared with others, not with a limit alone: another map is excluded when it breaks a law at least
 //! ten times as much as this one does. So nothing is concluded where noise is as large as the difference.
@@ -11,7 +11,7 @@ use super::series::{Map, Series};
 /// Misfits below this are rounding, and tell no map from another.
 const GRAIN: f64 = 2e-4;
 /// A display shows few digits.
-const DISPLAY_GRAIN: f64 = 5e-3;
+const EXPECTED_GRAIN: f64 = 5e-3;
 /// How many times worse a law must be broken to exclude a map.
 const TIMES: f64 = 10.0;
 
@@ -22,8 +22,8 @@ enum Test {
     Law(&'static Law, usize),
     /// An element lies in its range.
     Range(usize),
-    /// An element had this value on the meter's display.
-    Display(usize, f64),
+    /// An element had this value elsewhere: on the meter's display, or on a clamp meter.
+    Expected(usize, f64),
 }
 
 /// Everything that maps of one series are weighed by.
@@ -38,8 +38,8 @@ pub struct Scales<'a> {
 pub type Misfits = Vec<Option<f64>>;
 
 impl<'a> Scales<'a> {
-    /// Scales for a series; `display` has elements' names with the values that were shown.
-    pub fn new(series: &'a Series, display: &[(String, f64)]) -> Scales<'a> {
+    /// Scales for a series; `expected` has elements' names with the values that were shown elsewhere.
+    pub fn new(series: &'a Series, expected: &[(String, f64)]) -> Scales<'a> {
         let mut tests = Vec::new();
         let mut positions = Vec::new();
         for law in LAWS {
@@ -50,8 +50,8 @@ impl<'a> Scales<'a> {
             }
         }
         tests.extend((0..series.elements.len()).map(Test::Range));
-        let shown = display.iter().filter_map(|(name, value)| Some((series.position(name)?, *value)));
-        tests.extend(shown.map(|(element, value)| Test::Display(element, value)));
+        let shown = expected.iter().filter_map(|(name, value)| Some((series.position(name)?, *value)));
+        tests.extend(shown.map(|(element, value)| Test::Expected(element, value)));
         Scales { series, tests, positions }
     }
 
@@ -74,7 +74,7 @@ impl<'a> Scales<'a> {
                 let out = values.map(|value| if value >= low && value <= high { 0.0 } else { 1.0 });
                 median(out.collect(), self.series.readings.len())
             }
-            Test::Display(element, shown) => {
+            Test::Expected(element, shown) => {
                 let values = readings.filter_map(|reading| self.series.value(reading, element, map));
                 let size = shown.abs().max(1e-3);
                 values.map(|value| (value - shown).abs() / size).min_by(f64::total_cmp)
@@ -90,7 +90,7 @@ impl<'a> Scales<'a> {
     pub fn cost(&self, misfits: &Misfits) -> f64 {
         let cost = |(test, misfit): (&Test, &Option<f64>)| match (test, misfit) {
             (Test::Law(..), None) => (0.05 / GRAIN).ln(),
-            (Test::Range(_) | Test::Display(..), None) => (1.0 / GRAIN).ln(),
+            (Test::Range(_) | Test::Expected(..), None) => (1.0 / GRAIN).ln(),
             (test, Some(misfit)) => (misfit.max(grain(*test)) / grain(*test)).ln(),
         };
         self.tests.iter().zip(misfits).map(cost).sum()
@@ -102,7 +102,7 @@ impl<'a> Scales<'a> {
             (_, None) => true,
             (Test::Law(law, _), Some(misfit)) => *misfit <= law.supports,
             (Test::Range(_), Some(misfit)) => *misfit < 0.5,
-            (Test::Display(..), Some(misfit)) => *misfit <= 2.0 * DISPLAY_GRAIN,
+            (Test::Expected(..), Some(misfit)) => *misfit <= 2.0 * EXPECTED_GRAIN,
         };
         self.tests.iter().zip(misfits).all(holds)
     }
@@ -113,7 +113,7 @@ impl<'a> Scales<'a> {
             let sound = |best: f64| match test {
                 Test::Law(law, _) => best <= law.supports,
                 Test::Range(_) => best < 0.5,
-                Test::Display(..) => best <= 2.0 * DISPLAY_GRAIN,
+                Test::Expected(..) => best <= 2.0 * EXPECTED_GRAIN,
             };
             matches!((best, other), (Some(best), Some(other))
                 if sound(*best) && *other > grain(*test).max(TIMES * best))
@@ -131,10 +131,10 @@ impl<'a> Scales<'a> {
                 {
                     (law.name, *misfit)
                 }
-                (Test::Display(shown, _), Some(misfit))
-                    if *shown == element && *misfit <= 2.0 * DISPLAY_GRAIN =>
+                (Test::Expected(shown, _), Some(misfit))
+                    if *shown == element && *misfit <= 2.0 * EXPECTED_GRAIN =>
                 {
-                    ("the display showed it", *misfit)
+                    ("it is what was expected", *misfit)
                 }
                 _ => continue,
             };
@@ -170,13 +170,10 @@ impl<'a> Scales<'a> {
                         broken.push((vec![element], format!("{value:.4e} is not plausible")));
                     }
                 }
-                Test::Display(element, shown) => {
-                    if self.misfit(*test, map).is_some_and(|misfit| misfit > 2.0 * DISPLAY_GRAIN) {
+                Test::Expected(element, shown) => {
+                    if self.misfit(*test, map).is_some_and(|misfit| misfit > 2.0 * EXPECTED_GRAIN) {
                         let value = self.series.value(0, element, map).unwrap_or(f64::NAN);
-                        broken.push((
-                            vec![element],
-                            format!("the display showed {shown}, it reads {value:.4}"),
-                        ));
+                        broken.push((vec![element], contrast(&self.series.names[element], value, shown)));
                     }
                 }
             }
@@ -185,8 +182,21 @@ impl<'a> Scales<'a> {
     }
 }
 
+/// What was read beside what was expected, and by which factor it is off, if by a whole one.
+fn contrast(name: &str, value: f64, expected: f64) -> String {
+    let times = (value / expected).abs();
+    let (times, what) = if times >= 1.0 { (times, "times") } else { (1.0 / times, "times less than") };
+    let factor = times.round();
+    let by = if factor >= 2.0 && (times / factor - 1.0).abs() < 0.02 {
+        format!(", {factor} {what} that: a ratio set in the meter may be wrong")
+    } else {
+        String::new()
+    };
+    format!("{name} reads {value:.4}, expected was {expected}{by}")
+}
+
 fn grain(test: Test) -> f64 {
-    if matches!(test, Test::Display(..)) { DISPLAY_GRAIN } else { GRAIN }
+    if matches!(test, Test::Expected(..)) { EXPECTED_GRAIN } else { GRAIN }
 }
 
 /// The middle of the misfits, so that a load step between two blocks spoils nothing; `None` when fewer than
