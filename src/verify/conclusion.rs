@@ -138,16 +138,16 @@ fn settled(given: &Given, order: Option<&Order>) -> (WordOrder, Vec<String>) {
                 "numbers over Modbus come {proven}, not {}: only then do {} make sense; set word_order = \
                  \"{proven}\" or use the written profile",
                 given.word_order,
-                by.join(", ")
+                few(by)
             );
             (*proven, vec![wrong])
         }
         Some(Order::Torn(low, high)) => {
             let wrong = format!(
                 "over Modbus {} make sense {} only and {} {} only: their addresses cannot all be right",
-                low.join(", "),
+                few(low),
                 WordOrder::LowFirst,
-                high.join(", "),
+                few(high),
                 WordOrder::HighFirst
             );
             (given.word_order, vec![wrong])
@@ -164,6 +164,16 @@ fn said_of_order(order: Option<&Order>) -> Option<String> {
         )),
         Order::Open => Some("word order over Modbus is open: every number makes sense in both".to_owned()),
         Order::Torn(..) => None,
+    }
+}
+
+/// The first names of a list.
+fn few(names: &[String]) -> String {
+    match names {
+        [first, second, third, rest @ ..] if !rest.is_empty() => {
+            format!("{first}, {second}, {third} and {} more", rest.len())
+        }
+        _ => names.join(", "),
     }
 }
 

@@ -76,7 +76,8 @@ pub async fn observe(plan: &Plan, say: &mut impl FnMut(String)) -> Result<Observ
         if n > 0 {
             sleep(plan.interval).await;
         }
-        let wanted = if n == 0 { &instances } else { &moving };
+        // What moves slowly last: a maximum is then no older than what it is compared with.
+        let wanted = if n + 1 == plan.readings { &instances } else { &moving };
         let moment = reader.moment(wanted, &mut seen.failures).await?;
         seen.before.push(moment);
     }

@@ -168,9 +168,9 @@ fn judge_each(series: &Series, scales: &Scales<'_>, map: &Map, misfits: &Misfits
                 if still { "it reads 0, and no law touches it" } else { "no law can tell under this load" };
             return Judged::new(index, Verdict::NotProvable, why);
         }
-        let laws: Vec<String> =
-            support.iter().map(|(law, misfit)| format!("{law} within {:.2} %", misfit * 100.0)).collect();
-        let laws = laws.join(", ");
+        let worst = support.iter().map(|(_, misfit)| *misfit).fold(0.0, f64::max);
+        let laws: Vec<&str> = support.iter().map(|(law, _)| *law).collect();
+        let laws = format!("{} (within {:.2} %)", laws.join(", "), worst * 100.0);
         if series.readings.len() < FEWEST || !series.moved(element, map) {
             let why = "the value did not change between readings, which proves nothing";
             return Judged::new(index, Verdict::Consistent, format!("{laws}; {why}"));

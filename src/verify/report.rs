@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
-use crate::meter::element::Place;
+use crate::meter::element::{Place, WireType};
 use crate::meter::{Element, Table, Value};
 
 use super::compare::show;
@@ -173,13 +173,25 @@ fn cells(conclusion: &Conclusion) -> impl Iterator<Item = [String; 5]> {
     let rows = conclusion.judged.iter().map(|judged| (judged, &conclusion.own.elements[judged.index]));
     rows.filter(|(_, element)| element.table != Table::Raw).map(|(judged, element)| {
         let value = conclusion.values.get(judged.index).and_then(Option::as_ref);
-        let value = value.map_or_else(|| "-".to_owned(), |value| show(value, &element.unit));
+        let value = value.map_or_else(
+            || "-".to_owned(),
+            |value| match (element.wire, value) {
+                (WireType::Clock, Value::Integer(seconds)) => clock(*seconds),
+                _ => show(value, &element.unit),
+            },
+        );
         let field = match element.table {
             Table::Realtime => element.name.clone(),
             table => format!("{table}.{}", element.name),
         };
         [judged.verdict.name().to_owned(), field, places(element), value, judged.reason.clone()]
     })
+}
+
+/// The meter's date and time, which is of its own time zone.
+fn clock(seconds: i64) -> String {
+    let time = jiff::Timestamp::from_second(seconds).ok();
+    time.map_or_else(|| "-".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 fn places(element: &Element) -> String {

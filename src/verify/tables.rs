@@ -66,8 +66,11 @@ pub fn judge(profile: &Profile, index: usize, decoded: &Decoded<'_>) -> Option<J
 fn maximum(profile: &Profile, element: &Element, value: &Value, decoded: &Decoded<'_>) -> (Verdict, String) {
     // Signed quantities have no agreed maximum.
     let signed = element.name.starts_with("reactive") || element.name.starts_with("power_factor");
+    // A later reading may well exceed a maximum that was read before it.
+    let until = decoded.eip.iter().rposition(|readings| readings.taken(Table::Max).is_some());
+    let earlier = &decoded.eip[..until.map_or(0, |until| until + 1)];
     let now = profile.index_of(Table::Realtime, &element.name);
-    let now = now.map(|now| decoded.eip.iter().filter_map(move |readings| readings.number(now)));
+    let now = now.map(|now| earlier.iter().filter_map(move |readings| readings.number(now)));
     let most = now.and_then(|now| now.max_by(f64::total_cmp)).filter(|most| *most > 0.0 && !signed);
     let maximum = match value {
         Value::Real(value) => f64::from(*value),
