@@ -43,11 +43,9 @@ pub fn judge(
     let own = &starts[0];
     let scales = Scales::new(&series, expected);
     let current = scales.weigh(own);
-    let (best_map, best) = starts
-        .iter()
-        .map(|start| search::best(&series, &scales, start))
-        .min_by(|a, b| scales.cost(&a.1).total_cmp(&scales.cost(&b.1)))
-        .unwrap_or_else(|| (own.clone(), current.clone()));
+    let cost = |map: &Map| scales.cost(&scales.weigh(map));
+    let nearest = starts.iter().min_by(|a, b| cost(a).total_cmp(&cost(b))).unwrap_or(own);
+    let (best_map, best) = search::best(&series, &scales, nearest);
     let incomplete = own.contains(&None);
     if best_map != *own && scales.fits(&best) && (incomplete || scales.excludes(&best, &current)) {
         return moved(profile, &series, &scales, own, best_map, &best);
@@ -157,7 +155,10 @@ fn judge_each(series: &Series, scales: &Scales<'_>, map: &Map, misfits: &Misfits
     let alternatives = alternatives::all(series, map);
     let open: Vec<_> = alternatives
         .iter()
-        .filter(|alternative| !scales.excludes(misfits, &scales.weigh(&alternative.of(map))))
+        .filter(|alternative| {
+            let other = scales.weigh_again(&alternative.of(map), map, misfits);
+            !scales.excludes(misfits, &other)
+        })
         .collect();
     let judge = |element: usize| {
         let index = series.elements[element];

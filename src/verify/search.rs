@@ -16,35 +16,40 @@ pub fn best(series: &Series, scales: &Scales<'_>, from: &Map) -> (Map, Misfits) 
     let mut map = from.clone();
     let mut misfits = scales.weigh(&map);
     for _ in 0..STEPS {
-        let cost = scales.cost(&misfits);
-        let Some(next) = improve(series, scales, &map, from, cost) else { break };
-        misfits = scales.weigh(&next);
-        map = next;
+        let Some((_, _, next, weighed)) = improve(series, scales, (&map, &misfits), from) else { break };
+        (map, misfits) = (next, weighed);
     }
     (map, misfits)
 }
 
-fn improve(series: &Series, scales: &Scales<'_>, map: &Map, from: &Map, cost: f64) -> Option<Map> {
-    let mut near = neighbors(series, scales, map, from);
-    if let Some((better, _, next)) = near.first()
-        && *better < cost - SAME
-    {
-        return Some(next.clone());
+fn improve(series: &Series, scales: &Scales<'_>, now: (&Map, &Misfits), from: &Map) -> Option<Weighed> {
+    let cost = scales.cost(now.1);
+    let better = |weighed: &Weighed| weighed.0 < cost - SAME;
+    let mut near = neighbors(series, scales, now, from);
+    if near.first().is_some_and(better) {
+        return near.into_iter().next();
+    }
+    if scales.fits(now.1) {
+        return None;
     }
     near.truncate(LOOKAHEAD);
-    let second =
-        near.iter().filter_map(|(_, _, step)| neighbors(series, scales, step, from).into_iter().next());
-    second.min_by(order).filter(|(better, ..)| *better < cost - SAME).map(|(_, _, next)| next)
+    let second = near.iter().filter_map(|(_, _, step, weighed)| {
+        neighbors(series, scales, (step, weighed), from).into_iter().next()
+    });
+    second.min_by(order).filter(better)
 }
 
-type Weighed = (f64, usize, Map);
+/// Cost, number of elements moved, map, misfits.
+type Weighed = (f64, usize, Map, Misfits);
 
 /// The alternatives to a map with their costs and the number of elements they move away from `from`, best first.
-fn neighbors(series: &Series, scales: &Scales<'_>, map: &Map, from: &Map) -> Vec<Weighed> {
+fn neighbors(series: &Series, scales: &Scales<'_>, now: (&Map, &Misfits), from: &Map) -> Vec<Weighed> {
+    let (map, misfits) = now;
     let weighed = alternatives::all(series, map).into_iter().map(|alternative| {
         let other = alternative.of(map);
         let moved = other.iter().zip(from).filter(|(a, b)| a != b).count();
-        (scales.cost(&scales.weigh(&other)), moved, other)
+        let weighed = scales.weigh_again(&other, map, misfits);
+        (scales.cost(&weighed), moved, other, weighed)
     });
     let mut weighed: Vec<Weighed> = weighed.collect();
     weighed.sort_by(order);

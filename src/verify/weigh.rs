@@ -60,6 +60,18 @@ impl<'a> Scales<'a> {
         self.tests.iter().map(|test| self.misfit(*test, map)).collect()
     }
 
+    /// The same for a map that differs from `from`, whose misfits are known: only what is touched is weighed again.
+    pub fn weigh_again(&self, map: &Map, from: &Map, known: &Misfits) -> Misfits {
+        let touched = |test: &Test| match test {
+            Test::Law(_, at) => self.positions[*at].iter().any(|element| map[*element] != from[*element]),
+            Test::Range(element) | Test::Expected(element, _) => map[*element] != from[*element],
+        };
+        let weigh = |(test, known): (&Test, &Option<f64>)| {
+            if touched(test) { self.misfit(*test, map) } else { *known }
+        };
+        self.tests.iter().zip(known).map(weigh).collect()
+    }
+
     fn misfit(&self, test: Test, map: &Map) -> Option<f64> {
         let readings = 0..self.series.readings.len();
         match test {
