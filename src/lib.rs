@@ -7,6 +7,8 @@
 //! config            the TOML a person writes → typed, validated settings
 //! plugin            the execd life: triggers in, lines out, shutdown
 //! collector         one task per meter: schedule, back-off, gaps, health
+//! verify            is the map right for this meter? readings → verdicts, and the profile that follows
+//! discovery         who is out there? ListIdentity by broadcast and by address
 //! source            "give me these tables now": EtherNet/IP explicit, Modbus TCP
 //! enip              the EtherNet/IP protocol: bytes ↔ types, and the session
 //! metric            a reading → line protocol
@@ -19,6 +21,7 @@ pub mod cli;
 pub mod collector;
 pub mod commands;
 pub mod config;
+pub mod discovery;
 pub mod enip;
 pub mod logging;
 pub mod meter;

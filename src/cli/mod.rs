@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+mod discover;
 mod simulate;
 mod verify;
 
+pub use discover::DiscoverArgs;
 pub use simulate::{OwnerArgs, SimulateArgs};
 pub use verify::VerifyArgs;
 
@@ -66,6 +68,8 @@ pub enum Command {
     Dump(Box<DumpArgs>),
     /// Check a configuration and whether its meters answer
     Check(CheckArgs),
+    /// Find EtherNet/IP devices, and the meters among them
+    Discover(DiscoverArgs),
     /// Prove the register map on a meter
     Verify(Box<VerifyArgs>),
     /// List every element: unit, addresses, evidence

@@ -237,7 +237,8 @@ impl SimulatedMeter {
         self.io.set_port(io.local_addr()?.port());
         self.meter.connections().restart(self.io);
         self.tasks.spawn(adapter::serve(eip, self.meter.clone(), self.inactivity));
-        self.tasks.spawn(lists::serve(lists, self.meter.clone()));
+        let everybody = lists::everybody(self.eip);
+        self.tasks.spawn(lists::serve(lists, everybody, self.meter.clone()));
         self.tasks.spawn(class1::udp::serve(io, self.meter.clone()));
         self.tasks.spawn(modbus::serve(modbus, self.meter.clone()));
         Ok(())
