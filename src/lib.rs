@@ -14,7 +14,7 @@
 //! metric            a reading → line protocol
 //! meter             what the meter is: tables as data, bytes → values, identity, physics
 //! simulator         a PowerMonitor 500 on loopback, for tests, demos and people without a meter
-//! logging, net, suggest   stderr for Telegraf; a TCP connection; "did you mean …?"
+//! interfaces, logging, net, suggest   networks to ask on; stderr for Telegraf; a TCP connection; "did you mean …?"
 //! ```
 
 pub mod cli;
@@ -23,6 +23,7 @@ pub mod commands;
 pub mod config;
 pub mod discovery;
 pub mod enip;
+pub mod interfaces;
 pub mod logging;
 pub mod meter;
 pub mod metric;

@@ -17,12 +17,12 @@ use super::{GOOD, METER_FAILED, dump};
 pub async fn discover(args: &DiscoverArgs) -> anyhow::Result<u8> {
     let manner = Manner { port: args.port, rate: args.rate, patience: args.timeout };
     let answers = if args.targets.is_empty() {
-        let interfaces = ask::interfaces(&args.interface).map_err(anyhow::Error::msg)?;
+        let interfaces = ask::chosen(&args.interface).map_err(anyhow::Error::msg)?;
         for interface in &interfaces {
             log::info!("Asking everybody on {} ({})", interface.name, interface.everybody);
         }
         if interfaces.is_empty() {
-            anyhow::bail!("no interface has a broadcast address; name addresses or a range instead");
+            anyhow::bail!("no interface leads to a network; name addresses or a range instead");
         }
         ask::everybody(&interfaces, manner).await.context("cannot broadcast")?
     } else {

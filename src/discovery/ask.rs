@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::enip::list_identity::{self, Listed};
 use crate::enip::packet;
+use crate::interfaces::{self, Interface};
 use crate::net::{self, Protocol};
 
 use super::targets::Target;
@@ -38,37 +39,21 @@ pub struct Answers {
 /// Answers kept of one run: a broadcast on a flat network may bring hundreds, an attacker any number.
 const MOST: usize = 4096;
 
-/// An interface to broadcast on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Interface {
-    /// Its name.
-    pub name: String,
-    /// Our address on it.
-    pub local: Ipv4Addr,
-    /// The address of everybody on it.
-    pub everybody: Ipv4Addr,
-}
-
-/// The interfaces with a broadcast address; only the named ones, if any is.
+/// The interfaces to broadcast on; only the named ones, if any is.
 ///
 /// # Errors
 /// The system does not tell, or there is no such interface.
-pub fn interfaces(named: &[String]) -> Result<Vec<Interface>, String> {
-    let all =
-        if_addrs::get_if_addrs().map_err(|error| format!("the interfaces cannot be listed: {error}"))?;
+pub fn chosen(named: &[String]) -> Result<Vec<Interface>, String> {
+    let all = interfaces::broadcasting();
+    let all = all.map_err(|error| format!("the interfaces cannot be listed: {error}"))?;
     if let Some(unknown) = named.iter().find(|name| !all.iter().any(|one| one.name == **name)) {
-        return Err(format!("there is no interface {unknown}"));
+        let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
+        return Err(format!(
+            "there is no interface {unknown} with a network, there are: {}",
+            names.join(", ")
+        ));
     }
-    let usable = all.into_iter().filter(|one| !one.is_loopback() && one.is_oper_up());
-    let chosen = usable.filter(|one| named.is_empty() || named.contains(&one.name));
-    let broadcasting = chosen.filter_map(|one| match one.addr {
-        if_addrs::IfAddr::V4(address) => {
-            let everybody = address.broadcast.filter(|everybody| *everybody != address.ip)?;
-            Some(Interface { name: one.name, local: address.ip, everybody })
-        }
-        if_addrs::IfAddr::V6(_) => None,
-    });
-    Ok(broadcasting.collect())
+    Ok(all.into_iter().filter(|one| named.is_empty() || named.contains(&one.name)).collect())
 }
 
 /// Broadcasts the question once on each interface.

@@ -20,6 +20,7 @@ use super::meter::Meter;
 use crate::enip::identity;
 use crate::enip::list_identity::{IDENTITY_ITEM, OPERATIONAL, delay_limit};
 use crate::enip::packet::{self, HEADER_LEN, Packet};
+use crate::interfaces;
 
 /// CPF item of ListServices.
 const SERVICES_ITEM: u16 = 0x0100;
@@ -84,11 +85,8 @@ fn reply(meter: &Meter, bytes: &[u8], socket: &UdpSocket) -> Option<([u8; 8], By
 /// the meter's own address receives none of it, and several meters share this one's address.
 pub(super) fn everybody(address: SocketAddr) -> Option<UdpSocket> {
     let SocketAddr::V4(meter) = address else { return None };
-    let interfaces = if_addrs::get_if_addrs().ok()?;
-    let everybody = interfaces.into_iter().find_map(|interface| match interface.addr {
-        if_addrs::IfAddr::V4(found) if found.ip == *meter.ip() && !found.ip.is_loopback() => found.broadcast,
-        _ => None,
-    })?;
+    let all = interfaces::broadcasting().ok()?;
+    let everybody = all.into_iter().find(|one| one.local == *meter.ip())?.everybody;
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
     socket.set_reuse_address(true).ok()?;
     socket.set_nonblocking(true).ok()?;
