@@ -11,6 +11,7 @@ use super::compare::{self, Agreement};
 use super::energy::{self, Energy};
 use super::hints;
 use super::observation::{Moment, Observation, Visit};
+use super::pace::Pace;
 use super::realtime::{self, Realtime};
 use super::series::Series;
 use super::sizes::{self, Size};
@@ -116,18 +117,13 @@ pub fn conclude(given: &Given, observation: &Observation) -> Conclusion {
     wrong.extend(energy.wrong);
     said.extend(said_of_order(order.as_ref()));
     let limits = limits(given, observation, &judged, own);
-    Conclusion {
-        own: own.clone(),
-        judged,
-        values,
-        sizes,
-        order,
-        said,
-        wrong,
-        hints,
-        limits,
-        profile: written(profile, &energy.places),
+    let profile = written(profile, &energy.places);
+    let counted: Vec<Readings> = observation.moments().map(|moment| assemblies(&profile, moment)).collect();
+    if let Some(pace) = Pace::of(&profile, &counted) {
+        said.extend(pace.said());
+        hints.extend(pace.hint());
     }
+    Conclusion { own: own.clone(), judged, values, sizes, order, said, wrong, hints, limits, profile }
 }
 
 /// The word order that is used from here on, and what is wrong with the one that is set.

@@ -123,3 +123,38 @@ fn ratio_not_set(series: &Series, map: &Map, ct_ratio: Option<f64>) -> Option<St
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::series::numbers::{Phases, series};
+
+    fn hints(phases: Phases) -> Vec<String> {
+        let (series, map) = series(&[phases; 3]);
+        of(&series, &map, None)
+    }
+
+    #[test]
+    fn a_reversed_or_exchanged_transformer_is_told_from_an_ordinary_load() {
+        assert_eq!(hints([(230.0, 10.0, 20.0), (230.0, 12.0, -30.0), (230.0, 8.0, 45.0)]), [""; 0]);
+        let reversed = hints([(230.0, 10.0, 20.0), (230.0, 12.0, 20.0), (230.0, 8.0, 200.0)]);
+        assert!(reversed[0].starts_with("the current transformer of L3"), "{reversed:?}");
+        // L2's current lags L1's voltage by 120° more than its own, L3's that of L2 likewise.
+        for (a, b) in [(0, 1), (1, 2), (0, 2)] {
+            let mut phases = [(230.0, 10.0, 20.0); 3];
+            let turn = 120.0 * (b as f64 - a as f64);
+            (phases[a].2, phases[b].2) = (20.0 + turn, 20.0 - turn);
+            let exchanged = hints(phases);
+            let says = format!("the current transformers of L{} and L{}", a + 1, b + 1);
+            assert!(exchanged[0].starts_with(&says), "{exchanged:?}");
+        }
+    }
+
+    #[test]
+    fn one_phase_whose_power_does_not_fit_its_current_is_named_with_the_factor() {
+        let (mut series, map) = series(&[[(230.0, 10.0, 20.0); 3]; 3]);
+        series.readings.iter_mut().for_each(|reading| reading[9] /= 4.0);
+        let found = of(&series, &map, Some(1.0));
+        assert!(found.iter().any(|hint| hint.starts_with("the power of L2 is 4.00 times")), "{found:?}");
+    }
+}

@@ -18,6 +18,7 @@
 //! compare      EtherNet/IP beside Modbus
 //! tables       a verdict for the elements of the other tables
 //! hints        mistakes of the wiring
+//!   pace         counters beside the integral of power
 //!   ↓
 //! conclusion   everything together, and the profile that follows
 //!   ↓
@@ -36,6 +37,7 @@ pub mod energy107;
 pub mod hints;
 pub mod observation;
 pub mod observe;
+pub mod pace;
 pub mod profile_writer;
 pub mod realtime;
 pub mod report;

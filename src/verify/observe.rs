@@ -125,8 +125,6 @@ async fn beside(
     let early = timeout(HELD, &mut watch).await;
     modbus.close().await;
     let (lasted, closed) = (began.elapsed(), Instant::now());
-    say(format!("Modbus was used for {}", milliseconds(lasted)));
-    seen.visits.push(Visit { at, blocks });
     let answered_meanwhile = match early {
         Ok(Ok((answered, session))) => {
             reader.session = session;
@@ -139,6 +137,15 @@ async fn beside(
             false
         }
     };
+    if let Err(failure) = read {
+        seen.failures.push(failure);
+    }
+    if blocks.is_empty() {
+        // Nobody was connected: there is nothing to be measured.
+        return Ok(());
+    }
+    say(format!("Modbus was used for {}", milliseconds(lasted)));
+    seen.visits.push(Visit { at, blocks });
     let mut back_after = None;
     while closed.elapsed() < COMES_BACK {
         if let Ok(moment) = reader.moment(moving, &mut Vec::new()).await {
@@ -158,9 +165,6 @@ async fn beside(
         }
     }
     seen.pause = Some(Pause { modbus: lasted, answered_meanwhile, back_after });
-    if let Err(failure) = read {
-        seen.failures.push(failure);
-    }
     if back_after.is_some() {
         for _ in 1..super::realtime::FEWEST {
             sleep(plan.interval).await;

@@ -196,3 +196,81 @@ fn judge_each(series: &Series, scales: &Scales<'_>, map: &Map, misfits: &Misfits
     };
     (0..series.elements.len()).map(judge).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::series::numbers::{Phases, series};
+
+    const UNEQUAL: Phases = [(230.0, 10.0, 20.0), (231.5, 12.0, 10.0), (229.0, 8.0, -5.0)];
+
+    /// Readings of a load that grows.
+    fn growing(phases: Phases) -> Vec<Phases> {
+        [1.0, 1.01, 1.03].map(|more| phases.map(|(v, i, angle)| (v + more, i * more, angle + more))).to_vec()
+    }
+
+    fn verdicts(readings: &[Phases], change: impl FnOnce(&mut Series)) -> Realtime {
+        let (mut series, map) = series(readings);
+        change(&mut series);
+        judge(&Profile::built_in(), series, &[map], &[], None)
+    }
+
+    fn names(found: &Realtime, verdict: Verdict) -> Vec<&str> {
+        let judged = found.judged.iter().zip(&found.series.names);
+        judged.filter(|(judged, _)| judged.verdict == verdict).map(|(_, name)| name.as_str()).collect()
+    }
+
+    #[test]
+    fn a_balanced_load_tells_no_element_from_another_of_its_kind() {
+        let found = verdicts(&growing([(230.0, 10.0, 20.0); 3]), |_| {});
+        // Means are equal to their phases, the neutral is empty: totals alone stand out.
+        for name in
+            ["voltage_ln_avg_v", "voltage_l1_n_v", "current_n_a", "current_l2_a", "power_factor_total"]
+        {
+            assert!(!names(&found, Verdict::Proven).contains(&name), "{name}: {found:#?}");
+        }
+        assert!(names(&found, Verdict::Proven).contains(&"active_power_total_w"));
+        assert!(found.wrong.is_empty() && names(&found, Verdict::Contradicted).is_empty());
+    }
+
+    #[test]
+    fn noise_as_large_as_a_difference_hides_it() {
+        let noisy = |series: &mut Series| {
+            // Half a volt of noise on each voltage, as much as the phases differ.
+            let noise = [[0.5, -0.4, 0.3, -0.5], [-0.5, 0.5, 0.4, 0.3], [0.4, 0.5, -0.5, 0.5]];
+            for (reading, noise) in series.readings.iter_mut().zip(noise) {
+                reading[..4].iter_mut().zip(noise).for_each(|(value, noise)| *value += noise);
+            }
+        };
+        let near = [(230.0, 10.0, 20.0), (230.4, 12.0, 10.0), (229.7, 8.0, -5.0)];
+        let found = verdicts(&growing(near), noisy);
+        assert!(!names(&found, Verdict::Proven).contains(&"voltage_ln_avg_v"));
+        assert!(found.wrong.is_empty(), "and contradicts nothing: {:?}", found.wrong);
+        assert!(names(&verdicts(&growing(near), |_| {}), Verdict::Proven).contains(&"voltage_ln_avg_v"));
+    }
+
+    #[test]
+    fn numbers_that_no_map_fits_are_contradicted_without_an_excuse() {
+        let found = verdicts(&growing(UNEQUAL), |series| {
+            for (n, reading) in series.readings.iter_mut().enumerate() {
+                reading[12..28].iter_mut().for_each(|value| *value = 1.0 + 37.0 * n as f64);
+            }
+        });
+        assert!(found.corrections.is_empty());
+        assert!(found.wrong.iter().any(|wrong| wrong.contains("was found that fits")), "{:?}", found.wrong);
+        assert!(names(&found, Verdict::Contradicted).contains(&"active_power_l1_w"));
+        assert!(!names(&found, Verdict::Contradicted).contains(&"frequency_hz"));
+    }
+
+    #[test]
+    fn two_readings_or_none_that_differ_prove_nothing() {
+        let two = &growing(UNEQUAL)[..2];
+        assert_eq!(names(&verdicts(two, |_| {}), Verdict::Proven), [""; 0]);
+        assert_eq!(names(&verdicts(&[UNEQUAL; 5], |_| {}), Verdict::Proven), [""; 0]);
+        assert_eq!(
+            names(&verdicts(&growing(UNEQUAL), |_| {}), Verdict::Proven).len(),
+            7,
+            "and a still frequency"
+        );
+    }
+}

@@ -49,7 +49,7 @@ pub fn missing(series: &Series, map: &Map, ct_ratio: Option<f64>) -> Option<Scal
     let alike = ratios.iter().all(|one| (one / ratio - 1.0).abs() < 0.02);
     let times = if ratio > 1.0 { ratio } else { 1.0 / ratio };
     let whole = times.round();
-    if !alike || whole < 2.0 || whole > 1e9 || (times / whole - 1.0).abs() > 0.02 {
+    if !alike || !(2.0..=1e9).contains(&whole) || (times / whole - 1.0).abs() > 0.02 {
         return None;
     }
     let factor = whole as u32;

@@ -137,3 +137,52 @@ pub fn real_of(words: &[u16], order: WordOrder) -> f32 {
     };
     f32::from_bits(u32::from(high) << 16 | u32::from(low))
 }
+
+/// Series made of numbers, for the tests of what is concluded from them.
+#[cfg(test)]
+pub(super) mod numbers {
+    use super::*;
+
+    /// Voltages, currents and angles of the phases in one reading, in V, A and degrees of lag.
+    pub(in crate::verify) type Phases = [(f64, f64, f64); 3];
+
+    /// What a meter shows of it, in the order of assemblies 101 and 102.
+    fn shown(phases: &Phases) -> Vec<f64> {
+        let v = phases.map(|phase| phase.0);
+        let i = phases.map(|phase| phase.1);
+        let angle = phases.map(|phase| phase.2.to_radians());
+        let s = [0, 1, 2].map(|n| v[n] * i[n]);
+        let p = [0, 1, 2].map(|n| s[n] * angle[n].cos());
+        let q = [0, 1, 2].map(|n| s[n] * angle[n].sin());
+        let line = |a: f64, b: f64| (a * a + b * b + a * b).sqrt();
+        let ll = [line(v[0], v[1]), line(v[1], v[2]), line(v[2], v[0])];
+        let sum = |three: [f64; 3]| three.iter().sum::<f64>();
+        let turn = |n: usize| -std::f64::consts::TAU / 3.0 * n as f64 - angle[n];
+        let re: f64 = (0..3).map(|n| i[n] * turn(n).cos()).sum();
+        let im: f64 = (0..3).map(|n| i[n] * turn(n).sin()).sum();
+        let total = sum(p).hypot(sum(q));
+        [
+            [v[0], v[1], v[2], sum(v) / 3.0],
+            [ll[0], ll[1], ll[2], sum(ll) / 3.0],
+            [i[0], i[1], i[2], re.hypot(im)],
+            [p[0], p[1], p[2], sum(p)],
+            [s[0], s[1], s[2], total],
+            [q[0], q[1], q[2], sum(q)],
+            [p[0] / s[0], p[1] / s[1], p[2] / s[2], sum(p) / total],
+            [50.0, 0.0, 0.0, 0.0],
+        ]
+        .concat()[..30]
+            .to_vec()
+    }
+
+    /// The readings of a meter with the built-in map.
+    pub(in crate::verify) fn series(readings: &[Phases]) -> (Series, Map) {
+        let profile = Profile::built_in();
+        let slots =
+            [(101, 12), (102, 18)].iter().flat_map(|(a, n)| (0..*n).map(move |k| (*a, 4 * k))).collect();
+        let values = readings.iter().map(shown).collect();
+        let series = Series::new(&profile, slots, values, |(_, element)| element.place.is_some()).unwrap();
+        let map = (0..30).map(Some).collect();
+        (series, map)
+    }
+}

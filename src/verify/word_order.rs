@@ -40,7 +40,10 @@ pub fn decide(profile: &Profile, observation: &Observation) -> Option<Order> {
             _ => {}
         }
     }
-    heard.then(|| match (low.is_empty(), high.is_empty()) {
+    if !heard {
+        return None;
+    }
+    Some(match (low.is_empty(), high.is_empty()) {
         (true, true) => Order::Open,
         (false, true) => Order::Proven(WordOrder::LowFirst, low),
         (true, false) => Order::Proven(WordOrder::HighFirst, high),
