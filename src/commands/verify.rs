@@ -107,7 +107,7 @@ fn subject(args: &VerifyArgs, profile: &Profile, seen: &Observation) -> Subject 
     Subject {
         address: args.address.clone(),
         profile: args.profile.as_ref().map_or(BUILT_IN_PROFILE.to_owned(), |path| path.display().to_string()),
-        date: jiff::Zoned::now().timestamp().to_string(),
+        date: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         device,
         version: env!("CARGO_PKG_VERSION"),
     }

@@ -242,7 +242,7 @@ mod tests {
                 reading[..4].iter_mut().zip(noise).for_each(|(value, noise)| *value += noise);
             }
         };
-        let near = [(230.0, 10.0, 20.0), (230.4, 12.0, 10.0), (229.7, 8.0, -5.0)];
+        let near = [(230.2, 10.0, 20.0), (231.0, 12.0, 10.0), (228.9, 8.0, -5.0)];
         let found = verdicts(&growing(near), noisy);
         assert!(!names(&found, Verdict::Proven).contains(&"voltage_ln_avg_v"));
         assert!(found.wrong.is_empty(), "and contradicts nothing: {:?}", found.wrong);

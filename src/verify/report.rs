@@ -42,10 +42,12 @@ impl Subject {
             head.push(format!("Serial number: {serial}."));
         }
         head.push(format!(
-            "Read over {}. Rows whose evidence is \"verified\" were proven there; the others keep the evidence of {}.",
+            "Read over {}. Rows whose evidence is \"verified\" were proven there; the others keep the evidence of the profile it was \
+             compared with ({}).",
             self.transports(observation),
             self.profile
         ));
+        head.extend(conclusion.wrong.iter().map(|wrong| format!("Put right: {}", sentence(wrong))));
         head.extend(conclusion.said.iter().map(|said| sentence(said)));
         head
     }

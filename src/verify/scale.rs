@@ -67,7 +67,9 @@ pub fn missing(series: &Series, map: &Map, ct_ratio: Option<f64>) -> Option<Scal
     } else {
         let why = match ct_ratio {
             Some(ct) if (ct / whole - 1.0).abs() < 0.02 => {
-                format!("values of the transformers' secondary side: the CT ratio is {ct}")
+                format!(
+                    "values of the transformers' secondary side: the CT ratio is {ct}, and the factor holds as long as it is"
+                )
             }
             _ => "too small".to_owned(),
         };
