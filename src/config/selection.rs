@@ -186,7 +186,7 @@ fn unreachable_table(profile: &Profile, table: Table, over: Connection) -> Strin
              connection = \"explicit\""
         ),
         _ => format!(
-            "the table {table} comes over Modbus only, as far as the profile knows; set connection = \"modbus\", or read it beside EtherNet/IP \
+            "the table {table} comes over Modbus only; set connection = \"modbus\", or read it beside EtherNet/IP \
              with modbus_tables = [\"{table}\"] and modbus_may_interrupt = true, after reading what these say{}",
             match table {
                 Table::Energy =>

@@ -13,8 +13,10 @@ pub enum Agreement {
     Differs(String, String),
 }
 
-/// Values that may change between two readings differ by less than this.
+/// Voltages and frequency differ by less than this between two readings.
 const DRIFT: f64 = 0.05;
+/// A load may step while nobody looks: powers and currents differ by this factor at most.
+const STEP: f64 = 2.0;
 
 /// Compares an element. `eip` are all readings over EtherNet/IP, `modbus` the one beside them.
 pub fn element(profile: &Profile, index: usize, eip: &[Readings], modbus: &Readings) -> Option<Agreement> {
@@ -30,11 +32,17 @@ pub fn element(profile: &Profile, index: usize, eip: &[Readings], modbus: &Readi
                 Value::Real(here) => Some(f64::from(*here)),
                 _ => None,
             });
-            // The value may have moved while nobody looked.
             let (low, high) =
                 reals.fold((f64::MAX, f64::MIN), |(low, high), here| (low.min(here), high.max(here)));
-            let slack = DRIFT * value.abs().max(low.abs()).max(high.abs());
+            let size = low.abs().max(high.abs());
+            let slack = match element.unit.as_str() {
+                "V" | "Hz" => DRIFT * size,
+                "" => 0.3 * size.max(1.0),
+                _ => (STEP - 1.0) * size,
+            };
+            // Nothing at all beside something is another place, not another time.
             (low - slack..=high + slack).contains(&value)
+                && (value.abs() * STEP * 10.0 >= low.abs().min(high.abs()))
         }
         _ => here.contains(&there),
     };
@@ -80,6 +88,15 @@ mod tests {
             agreement(Table::Realtime, "active_power_l1_w", &eip, Value::Real(modbus))
         };
         assert!(matches!(watts(1200.0), Agreement::Equal(..)));
+        assert!(matches!(watts(2500.0), Agreement::Equal(..)), "a load stepped");
+        assert!(matches!(watts(4000.0), Agreement::Differs(..)));
+        let volts = |modbus| {
+            let eip = [Value::Real(230.0), Value::Real(231.0)];
+            agreement(Table::Realtime, "voltage_l1_n_v", &eip, Value::Real(modbus))
+        };
+        assert!(
+            matches!(volts(235.0), Agreement::Equal(..)) && matches!(volts(399.0), Agreement::Differs(..))
+        );
         assert_eq!(watts(1.2), Agreement::Differs("1400 W".to_owned(), "1.2 W".to_owned()));
         let alarm =
             |eip, modbus| agreement(Table::Alarm, "alarm_1", &[Value::Integer(eip)], Value::Integer(modbus));

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use crate::meter::decode::{self, WordOrder};
 use crate::meter::element::Place;
-use crate::meter::{Evidence, Profile, Readings, Table, Use, Value};
+use crate::meter::{Element, Evidence, Profile, Readings, Table, Use, Value};
 
 use super::compare::{self, Agreement};
 use super::energy::{self, Energy};
 use super::hints;
+use super::limits;
 use super::observation::{Moment, Observation, Visit};
 use super::pace::Pace;
 use super::realtime::{self, Realtime};
@@ -108,16 +109,16 @@ pub fn conclude(given: &Given, observation: &Observation) -> Conclusion {
         judged.extend(found);
     }
     let values = (0..own.elements.len()).map(|index| decoded.value(index).cloned()).collect();
-    grade(&mut profile, &judged, observation);
-    let (mut said, mut hints) = (energy.said, Vec::new());
+    grade(&mut profile, &judged, &decoded);
+    let (mut said, mut hints) = (energy.said.clone(), Vec::new());
     if let Some(realtime) = &realtime {
         wrong.extend(realtime.wrong.iter().cloned());
         hints = hints::of(&realtime.series, &realtime.map, ct_ratio);
     }
-    wrong.extend(energy.wrong);
+    wrong.extend(energy.wrong.iter().cloned());
     said.extend(said_of_order(order.as_ref()));
-    let limits = limits(given, observation, &judged, own);
-    let profile = written(profile, &energy.places);
+    let limits = limits::of(own, observation, &judged, !given.expected.is_empty());
+    let profile = written(profile, &energy);
     let counted: Vec<Readings> = observation.moments().map(|moment| assemblies(&profile, moment)).collect();
     if let Some(pace) = Pace::of(&profile, &counted) {
         said.extend(pace.said());
@@ -154,10 +155,9 @@ fn settled(given: &Given, order: Option<&Order>) -> (WordOrder, Vec<String>) {
 
 fn said_of_order(order: Option<&Order>) -> Option<String> {
     match order? {
-        Order::Proven(order, by) => Some(format!(
-            "word order over Modbus is {order}: {} make sense in this order only",
-            by.join(", ")
-        )),
+        Order::Proven(order, by) => {
+            Some(format!("word order over Modbus is {order}: {} make sense in this order only", few(by)))
+        }
         Order::Open => Some("word order over Modbus is open: every number makes sense in both".to_owned()),
         Order::Torn(..) => None,
     }
@@ -237,24 +237,27 @@ fn corrected(own: &Profile, realtime: Option<&Realtime>, energy: &Energy, sizes:
     profile
 }
 
-/// The profile with the counters in assembly 107, if any was proven there: the undecoded rows go. So does what
-/// stands nowhere.
-fn written(mut profile: Profile, places: &[(usize, Place)]) -> Profile {
-    let stands = |element: &crate::meter::Element| element.place.is_some() || element.modbus.is_some();
-    if places.is_empty() {
-        profile.elements.retain(stands);
-        return profile;
+/// The profile with the counters in assembly 107 where that is proven: the undecoded rows go then, and return
+/// when no counter is there any more. What stands nowhere goes.
+fn written(mut profile: Profile, energy: &Energy) -> Profile {
+    for judged in energy.judged.iter().filter(|judged| judged.verdict == Verdict::Contradicted) {
+        profile.elements[judged.index].place = None;
     }
-    for element in profile.elements.iter_mut().filter(|element| element.table == Table::Energy) {
-        element.place = None;
-    }
-    for (index, place) in places {
+    for (index, place) in &energy.places {
         profile.elements[*index].place = Some(*place);
     }
-    profile.elements.retain(|element| element.table != Table::Raw && stands(element));
+    let counters = profile.elements_of(Table::Energy).any(|(_, element)| element.place.is_some());
+    let table = if counters { Table::Energy } else { Table::Raw };
     for assembly in profile.assemblies.iter_mut().filter(|found| found.instance == energy::ASSEMBLY) {
-        assembly.table = Table::Energy;
+        if assembly.table != table && table == Table::Raw {
+            let raw =
+                Profile::built_in().elements_of(Table::Raw).map(|(_, raw)| raw.clone()).collect::<Vec<_>>();
+            profile.elements.extend(raw);
+        }
+        assembly.table = table;
     }
+    let stands = |element: &Element| element.place.is_some() || element.modbus.is_some();
+    profile.elements.retain(|element| stands(element) && !(counters && element.table == Table::Raw));
     profile
 }
 
@@ -298,75 +301,29 @@ fn compared(profile: &Profile, index: usize, judged: Judged, decoded: &Decoded<'
     }
 }
 
-/// Raises what was proven. A row says only what was checked: a proven element loses the place over the
-/// protocol that was not read.
-fn grade(profile: &mut Profile, judged: &[Judged], observation: &Observation) {
-    let over_eip = !observation.before.is_empty();
-    let over_modbus = !observation.visits.is_empty();
-    for judged in judged.iter().filter(|judged| judged.verdict == Verdict::Proven) {
+/// Raises what was proven, and lowers what is contradicted. A row says only what was checked: a proven element
+/// loses the place over the protocol that it was not read over.
+fn grade(profile: &mut Profile, judged: &[Judged], decoded: &Decoded<'_>) {
+    let built_in = Profile::built_in();
+    for judged in judged {
         let element = &mut profile.elements[judged.index];
-        element.evidence = Evidence::Verified;
-        if !over_modbus && element.place.is_some() {
-            element.modbus = None;
+        match judged.verdict {
+            Verdict::Proven => {
+                element.evidence = Evidence::Verified;
+                let over_eip = decoded.eip.iter().any(|readings| readings.get(judged.index).is_some());
+                let over_modbus = decoded.modbus.is_some_and(|modbus| modbus.get(judged.index).is_some());
+                if over_eip && !over_modbus {
+                    element.modbus = None;
+                }
+                if over_modbus && !over_eip {
+                    element.place = None;
+                }
+            }
+            Verdict::Contradicted if element.evidence == Evidence::Verified => {
+                let ours = built_in.index_of(element.table, &element.name);
+                element.evidence = ours.map_or(Evidence::Guessed, |ours| built_in.elements[ours].evidence);
+            }
+            _ => {}
         }
-        if !over_eip && element.modbus.is_some() {
-            element.place = None;
-        }
     }
-}
-
-/// What stays open, and what would settle it.
-fn limits(given: &Given, observation: &Observation, judged: &[Judged], profile: &Profile) -> Vec<String> {
-    let mut limits = Vec::new();
-    let named = |verdict: Verdict, reason: &str| {
-        judged.iter().filter(|one| one.verdict == verdict && one.reason.contains(reason)).count()
-    };
-    let phases = named(Verdict::Consistent, realtime::NAMES);
-    if phases > 0 {
-        limits.push(format!(
-            "{phases} elements belong to one phase each, and which phase is called L1 no number can tell: exchanging \
-             two phases everywhere obeys every law. Read two currents or voltages from the meter's display and run \
-             it again with --expect current_l1_a=… --expect current_l2_a=…"
-        ));
-    }
-    let still = named(Verdict::Consistent, "did not change between readings");
-    if still > 0 {
-        limits.push(format!(
-            "{still} values did not change between the readings: run it again under a load that moves, or with a \
-             longer --interval"
-        ));
-    }
-    if judged
-        .iter()
-        .any(|one| profile.elements[one.index].name == "phase_sequence" && one.verdict != Verdict::Proven)
-    {
-        limits.push(
-            "phase_sequence is a constant, and no law touches a constant: compare it with the display"
-                .to_owned(),
-        );
-    }
-    if judged.iter().any(|one| matches!(profile.elements[one.index].table, Table::Max | Table::Demand)) {
-        limits.push(
-            "maximum and demand values stand still for minutes and obey few laws: sums and means at most; no Modbus \
-             address of theirs is known"
-                .to_owned(),
-        );
-    }
-    if observation.visits.is_empty() {
-        limits.push(
-            "Modbus was not touched, so its addresses, the word order, the ratios and assembly 107 stay unproven: \
-             --may-interrupt-plc reads it once, in a maintenance window"
-                .to_owned(),
-        );
-    } else if !observation.before.is_empty() {
-        limits.push("that EtherNet/IP and Modbus agree proves their maps alike, not right".to_owned());
-    }
-    if given.expected.is_empty() {
-        limits.push(
-            "a transformer ratio that is set wrongly scales current, powers and energy alike, so no number of the \
-             meter shows it: measure one current with a clamp and give it with --expect"
-                .to_owned(),
-        );
-    }
-    limits
 }

@@ -1,6 +1,6 @@
 //! The energy counters: over Modbus as the manual documents them, and in assembly 107 as solved.
 
-use crate::meter::decode::{WordOrder, joined};
+use crate::meter::decode::{WordOrder, joined, real};
 use crate::meter::element::{Element, Form, Place, REAL_BYTES};
 use crate::meter::{Profile, Table};
 
@@ -200,10 +200,7 @@ fn judge_alone(element: &Element, index: usize, observation: &Observation, order
         Some(Place { instance, offset, form: Form::Pair { low_offset, modulus, factor } }) => observation
             .moments()
             .filter_map(|moment| moment.assemblies.get(&instance))
-            .map(|data| {
-                use crate::meter::decode::real;
-                joined(real(data, offset)?, real(data, low_offset)?, modulus, factor)
-            })
+            .map(|data| joined(real(data, offset)?, real(data, low_offset)?, modulus, factor))
             .collect(),
         _ => Vec::new(),
     };

@@ -19,6 +19,7 @@
 //! tables       a verdict for the elements of the other tables
 //! hints        mistakes of the wiring
 //!   pace         counters beside the integral of power
+//! limits       what stays open, and what would settle it
 //!   ↓
 //! conclusion   everything together, and the profile that follows
 //!   ↓
@@ -35,6 +36,7 @@ pub mod conclusion;
 pub mod energy;
 pub mod energy107;
 pub mod hints;
+pub mod limits;
 pub mod observation;
 pub mod observe;
 pub mod pace;

@@ -7,7 +7,7 @@
 //! EtherNet/IP  until it answers again, then the last readings
 //! ```
 //!
-//! One request at a time and never more than five a second in the readings, as the maker has tested it.
+//! One request at a time; readings are 200 ms apart at least, as the maker has tested it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
