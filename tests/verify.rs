@@ -353,6 +353,27 @@ async fn assembly_107_is_solved_in_every_encoding_and_the_plugin_reads_energy_wi
 }
 
 #[tokio::test]
+async fn a_profile_that_says_something_else_of_assembly_107_is_contradicted_and_put_right() {
+    let (truth, wrong) =
+        (energy(1_000_000, 1, |n| (2 * n, 2 * n + 1)), energy(1_000_000, 1, |n| (2 * n + 1, 2 * n)));
+    let pairs = meter(Options { profile: truth.clone(), ..lively() }).await;
+    let (conclusion, _) = BOTH.on(&pairs, &wrong).await;
+    assert_eq!(with(&conclusion, Table::Energy, Verdict::Contradicted).len(), 9);
+    assert!(verdict(&conclusion, Table::Energy, "active_import_wh").1.starts_with("the profile says 107+4 "));
+    let (_, profile) = written(&conclusion, "verify-wrong-107");
+    for (index, element) in profile.elements_of(Table::Energy) {
+        assert_eq!(element.place, truth.elements[index].place, "{}", element.name);
+    }
+    // Nothing of the kind is there: the REALs are undecoded again.
+    let singles = meter(Options { single_reals: true, ..lively() }).await;
+    let (conclusion, _) = BOTH.on(&singles, &wrong).await;
+    assert_eq!(with(&conclusion, Table::Energy, Verdict::Contradicted).len(), 9);
+    let (_, profile) = written(&conclusion, "verify-no-107");
+    assert!(profile.elements_of(Table::Energy).all(|(_, element)| element.place.is_none()));
+    assert_eq!(profile.elements_of(Table::Raw).count(), 18);
+}
+
+#[tokio::test]
 async fn one_real_per_counter_is_named_and_never_becomes_an_exact_counter() {
     let meter = meter(Options { single_reals: true, ..lively() }).await;
     let (conclusion, _) = BOTH.on(&meter, &Profile::built_in()).await;
