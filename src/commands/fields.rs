@@ -143,6 +143,9 @@ struct Row<'a> {
     /// The address as manuals print it.
     modbus_address: Option<u32>,
     wire: String,
+    /// How it is written in the assembly, if not as `wire`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    form: Option<String>,
     /// Smallest and largest value that leaves the program; none for text.
     range: Option<(f64, f64)>,
     evidence: &'static str,
@@ -183,6 +186,7 @@ fn row<'a>(profile: &'a Profile, element: &'a Element, field: &'a str, kind: &'s
         modbus_pdu: element.modbus.map(|address| format!("0x{address:04X}")),
         modbus_address: element.modbus.map(|address| PRINTED_BASE + u32::from(address)),
         wire: element.wire.to_string(),
+        form: element.place.map(|place| place.form.to_string()).filter(|form| !form.is_empty()),
         range: (!element.wire.is_text()).then_some(element.range),
         evidence: element.evidence.name(),
         source: &element.source,
@@ -202,7 +206,7 @@ fn columns(row: &Row<'_>) -> [String; 10] {
         row.kind.to_owned(),
         in_assembly(row).unwrap_or_else(dash),
         modbus.unwrap_or_else(dash),
-        row.wire.clone(),
+        row.form.clone().unwrap_or_else(|| row.wire.clone()),
         row.evidence.to_owned(),
         row.source.to_owned(),
         if row.read { row.label.to_owned() } else { format!("{} (never read)", row.label) },

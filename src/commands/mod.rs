@@ -7,10 +7,12 @@ use crate::config::{Config, Overrides};
 use crate::logging;
 
 pub mod check;
+pub mod discover;
 pub mod dump;
 pub mod fields;
 pub mod run;
 pub mod simulate;
+pub mod verify;
 
 /// Exit code: everything went well.
 pub const GOOD: u8 = 0;
@@ -46,6 +48,8 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         match cli.command {
             Some(Command::Dump(args)) => dump::dump(*args).await,
             Some(Command::Check(args)) => check::check(&args).await,
+            Some(Command::Discover(args)) => discover::discover(&args).await,
+            Some(Command::Verify(args)) => verify::verify(&args).await,
             Some(Command::Fields(args)) => fields::fields(&args),
             Some(Command::Simulate(args)) => simulate::simulate(args).await,
             None => run::run(cli.plugin, level).await,

@@ -11,7 +11,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{OwnerArgs, SimulateArgs};
-use crate::descriptors;
+use crate::host::descriptors;
+use crate::meter::Profile;
 use crate::simulator::{Options, Owner, OwnerCounts, OwnerOptions, OwnerStatus, SimulatedMeter, Simulator};
 
 use super::GOOD;
@@ -28,6 +29,10 @@ const OWNERS_CLOSE: Duration = Duration::from_secs(2);
 /// # Errors
 /// An address that cannot be listened on, with how to choose another.
 pub async fn simulate(args: SimulateArgs) -> anyhow::Result<u8> {
+    let profile = match &args.profile {
+        Some(path) => Profile::load(path).map_err(anyhow::Error::msg)?,
+        None => Profile::built_in(),
+    };
     let options = Options {
         bind: args.bind,
         count: args.count,
@@ -40,6 +45,9 @@ pub async fn simulate(args: SimulateArgs) -> anyhow::Result<u8> {
         hole: args.hole,
         modbus_suspends_eip: args.modbus_suspends_eip,
         variants: args.variant,
+        wiring: args.wiring,
+        single_reals: args.single_reals,
+        profile,
         ..Options::default()
     };
     descriptors::raise_limit();

@@ -174,7 +174,7 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
         port: modbus_port(connection, &address, options.modbus_port.map(|port| port.0))?,
         // Number keeps it within a byte.
         unit_id: options.unit_id.and_then(|unit| u8::try_from(unit.0).ok()).unwrap_or(1),
-        word_order: or(options.word_order, WordOrder::LowFirst),
+        word_order: or(options.word_order, profile.word_order.unwrap_or_default()),
         close_after_gather: options.close_after_gather.unwrap_or(true),
         max_registers: options.max_registers.map_or(125, |registers| registers.0),
         may_interrupt: options.modbus_may_interrupt.unwrap_or(false),

@@ -39,12 +39,10 @@ impl Wanted<'_> {
         let beside = self.modbus_tables.iter().map(|table| (table, Connection::Modbus, true));
         let mut tables = TableSet::EMPTY;
         let mut selected: Vec<bool> = self.elements_of_info().collect();
-        let default = match self.connection {
-            Connection::Modbus => &[Table::Realtime, Table::Energy, Table::Alarm][..],
-            _ => &[Table::Realtime, Table::Alarm][..],
-        };
+        // Energy comes over EtherNet/IP once a profile says where it stands there.
+        let default = TableSet::from_iter([Table::Realtime, Table::Energy, Table::Alarm]);
         let named = self.tables.is_some();
-        let wanted = self.tables.unwrap_or_else(|| default.iter().copied().collect());
+        let wanted = self.tables.unwrap_or_else(|| default.difference(self.modbus_tables));
         if let Some(both) = wanted.intersection(self.modbus_tables).iter().next() {
             return Err(format!(
                 "the table {both} is in tables and in modbus_tables, read it one way and take it out of the other"
@@ -55,6 +53,7 @@ impl Wanted<'_> {
             notes.extend(self.held_back(table));
             match self.select_table(table, over) {
                 Ok(indices) => {
+                    notes.extend(self.coarse(table, over, &indices));
                     indices.into_iter().for_each(|index| selected[index] = true);
                     if !self.modbus_tables.contains(table) {
                         tables.insert(table);
@@ -66,8 +65,16 @@ impl Wanted<'_> {
         }
         if self.raw_energy {
             let raw = self.profile.elements_of(Table::Raw).filter(|(_, element)| element.place.is_some());
+            let before = selected.iter().filter(|selected| **selected).count();
             raw.for_each(|(index, _)| selected[index] = true);
-            tables.insert(Table::Raw);
+            if selected.iter().filter(|selected| **selected).count() > before {
+                tables.insert(Table::Raw);
+            } else {
+                notes.push(
+                    "raw_energy stores nothing, for the profile says what assembly 107 holds: take it out"
+                        .to_owned(),
+                );
+            }
         }
         if tables.is_empty() && self.modbus_tables.is_empty() {
             return Err(
@@ -113,6 +120,17 @@ impl Wanted<'_> {
             ));
         }
         Ok(left)
+    }
+
+    /// Counters that the meter itself tells in steps larger than their unit.
+    fn coarse(&self, table: Table, over: Connection, indices: &[usize]) -> Option<String> {
+        let places = indices.iter().filter_map(|index| self.profile.elements[*index].place);
+        let steps = places.filter_map(|place| place.form.step()).filter(|step| *step > 1.0);
+        let step = steps.filter(|_| over != Connection::Modbus).max_by(f64::total_cmp)?;
+        Some(format!(
+            "the table {table} comes in steps of up to {step} over EtherNet/IP, as the meter writes it there in \
+             REALs; over Modbus it is exact"
+        ))
     }
 
     fn held_back(&self, table: Table) -> Option<String> {
@@ -169,7 +187,13 @@ fn unreachable_table(profile: &Profile, table: Table, over: Connection) -> Strin
         ),
         _ => format!(
             "the table {table} comes over Modbus only; set connection = \"modbus\", or read it beside EtherNet/IP \
-             with modbus_tables = [\"{table}\"] and modbus_may_interrupt = true, after reading what these say"
+             with modbus_tables = [\"{table}\"] and modbus_may_interrupt = true, after reading what these say{}",
+            match table {
+                Table::Energy =>
+                    "; \"telegraf-pm500 verify --may-interrupt-plc --write-profile FILE\" may find it on \
+                     EtherNet/IP",
+                _ => "",
+            }
         ),
     }
 }

@@ -5,6 +5,7 @@
 //! status    CIP and encapsulation status codes in words
 //! identity  the Identity object's attributes
 //! packet    24-byte encapsulation header + data, on a byte stream
+//! list_identity  who is there, without a session
 //! session   RegisterSession, one request in flight, UnRegisterSession
 //!
 //! forward_open  the requests that open and close a listener's connection

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::element::{Convert, Element, Use, WireType};
+use super::element::{Convert, Element, Form, Use, WireType};
 use super::profile::{Assembly, Profile};
 use super::reading::{Readings, Value};
 
@@ -90,10 +90,41 @@ pub fn assembly(
     for (index, element) in profile.elements_of(assembly.table) {
         let Some(place) = element.place.filter(|place| place.instance == instance) else { continue };
         let start = usize::from(place.offset);
-        let Some(bytes) = data.get(start..start + usize::from(element.wire.bytes())) else { continue };
-        store(element, index, readings, |word| u16::from_le_bytes([bytes[2 * word], bytes[2 * word + 1]]));
+        let own =
+            |bytes: &[u8]| value(element, |word| u16::from_le_bytes([bytes[2 * word], bytes[2 * word + 1]]));
+        let value = match place.form {
+            Form::Own => match data.get(start..start + usize::from(element.wire.bytes())) {
+                Some(bytes) => own(bytes),
+                None => continue,
+            },
+            Form::Scaled(factor) => real(data, place.offset)
+                .map(|value| Value::Real((f64::from(value) * f64::from(factor)) as f32))
+                .and_then(|value| plausible(element, value)),
+            Form::Pair { low_offset, modulus, factor } => real(data, place.offset)
+                .zip(real(data, low_offset))
+                .and_then(|(high, low)| joined(high, low, modulus, factor))
+                .and_then(|raw| plausible(element, convert(element, Value::Integer(raw))?)),
+        };
+        store(element, index, readings, value);
     }
     Ok(())
+}
+
+/// The REAL at a byte offset of an assembly's data.
+pub fn real(data: &[u8], offset: u16) -> Option<f32> {
+    let start = usize::from(offset);
+    let bytes = data.get(start..start + 4)?;
+    Some(f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+}
+
+/// The integer in two REALs, rounded where the low half has a fraction; `None` for halves that cannot belong
+/// to one number: negative, not finite, a high half that is not whole, a low half that should have carried.
+pub fn joined(high: f32, low: f32, modulus: u32, factor: u32) -> Option<i64> {
+    let (high, low, modulus) = (f64::from(high), f64::from(low), f64::from(modulus));
+    // 2^24: what is larger is not known to be whole.
+    let sound = (0.0..=16_777_216.0).contains(&high) && high.fract() == 0.0 && (0.0..modulus).contains(&low);
+    // Below 2^53, so the sum is as exact as the halves are.
+    sound.then(|| ((high * modulus + low) * f64::from(factor)).round() as i64)
 }
 
 /// Decodes the elements with these indexes from a block of registers that begins at PDU address `start`.
@@ -112,18 +143,18 @@ pub fn registers(
         let Some(words) = words.get(first..first + count) else { continue };
         // Only numbers have a word order; letters and the clock are single words in sequence.
         let numeric = matches!(element.wire, WireType::Real | WireType::Ulint);
-        store(element, index, readings, |word| {
+        let value = value(element, |word| {
             if numeric && order == WordOrder::HighFirst { words[count - 1 - word] } else { words[word] }
         });
+        store(element, index, readings, value);
     }
 }
 
-/// Puts one element's value into its slot; `word(0)` is the least significant word of a number.
-fn store(element: &Element, index: usize, readings: &mut Readings, word: impl Fn(usize) -> u16) {
+/// Puts one element's value into its slot.
+fn store(element: &Element, index: usize, readings: &mut Readings, value: Option<Value>) {
     if element.usage == Use::None {
         return;
     }
-    let value = value(element, word);
     // Blank letters are a module that is not fitted, not a value that was lost.
     if value.is_none() && !element.wire.is_text() {
         readings.dropped += 1;
@@ -131,6 +162,7 @@ fn store(element: &Element, index: usize, readings: &mut Readings, word: impl Fn
     readings.set(index, value);
 }
 
+/// The value in an element's words; `word(0)` is the least significant word of a number.
 fn value(element: &Element, word: impl Fn(usize) -> u16) -> Option<Value> {
     let raw = match element.wire {
         WireType::Real => {
@@ -256,6 +288,30 @@ mod tests {
         let reversed: Vec<_> = words.iter().rev().copied().collect();
         registers(&profile, &[energy], 0x0500, &reversed, WordOrder::HighFirst, &mut readings);
         assert_eq!(readings.get(energy), Some(&Value::Integer(0x0900_0000_0001)));
+    }
+
+    #[test]
+    fn a_counter_in_two_reals_is_an_integer_and_halves_that_do_not_belong_together_are_none() {
+        assert_eq!(joined(1234.0, 567_890.0, 1_000_000, 1), Some(1_234_567_890));
+        assert_eq!(joined(16_777_215.0, 999_999.0, 1_000_000, 1), Some(16_777_215_999_999));
+        // GWh and kWh: the low half has steps of 1/64 kWh.
+        assert_eq!(joined(1.0, 234_567.89, 1_000_000, 1000), Some(1_234_567_891));
+        for (high, low) in [
+            (1.5, 0.0),
+            (-1.0, 0.0),
+            (0.0, -1.0),
+            (0.0, 1_000_000.0),
+            (2.0e7, 0.0),
+            (f32::NAN, 0.0),
+            (0.0, f32::NAN),
+            (f32::INFINITY, 0.0),
+        ] {
+            assert_eq!(joined(high, low, 1_000_000, 1), None, "{high} {low}");
+        }
+        let pair = |modulus, factor| Form::Pair { low_offset: 4, modulus, factor };
+        assert!(pair(1_000_000, 1).is_exact() && pair(10_000_000, 1).is_exact());
+        assert_eq!(pair(1_000_000, 1000).step(), Some(62.5));
+        assert_eq!(pair(1_000_000_000, 1).step(), Some(64.0));
     }
 
     #[test]

@@ -165,13 +165,78 @@ pub enum Use {
     None,
 }
 
-/// Where an element stands in the meter's assemblies.
+/// Where an element stands in the meter's assemblies, and how it is written there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// Assembly instance (class 4).
     pub instance: u16,
-    /// Byte offset in the assembly's data.
+    /// Byte offset in the assembly's data; of the high half of a pair.
     pub offset: u16,
+    /// How it is written.
+    pub form: Form,
+}
+
+/// How a value is written in an assembly. Over Modbus it is always written as its wire type says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As the element's wire type.
+    Own,
+    /// A REAL that is worth this much of the element's unit: 1000 when it holds kW and the element is in W.
+    Scaled(u32),
+    /// An integer in two REALs, since one has 24 bits only: (high × modulus + low) × factor.
+    Pair {
+        /// Byte offset of the low half.
+        low_offset: u16,
+        /// What a one in the high half is worth, in units of the low half.
+        modulus: u32,
+        /// What a one in the low half is worth, in units of the element's number.
+        factor: u32,
+    },
+}
+
+/// Bytes of a REAL.
+pub const REAL_BYTES: u16 = 4;
+
+/// Whole numbers up to this are exact in a REAL.
+const REAL_EXACT: f64 = 16_777_216.0;
+
+impl Form {
+    /// The largest step between neighboring values of the element's number that the form can express; `None`
+    /// for the wire type's own.
+    pub fn step(self) -> Option<f64> {
+        match self {
+            Form::Own | Form::Scaled(_) => None,
+            Form::Pair { modulus, factor, .. } => {
+                let low = f64::from(modulus) / REAL_EXACT;
+                // The spacing of a REAL is a power of two.
+                Some(low.log2().ceil().exp2() * f64::from(factor))
+            }
+        }
+    }
+
+    /// Whether every whole number of the element is expressed exactly.
+    pub fn is_exact(self) -> bool {
+        self.step().is_none_or(|step| step <= 1.0)
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Form::Own => Ok(()),
+            Form::Scaled(factor) => write!(f, "REAL x {factor}"),
+            Form::Pair { low_offset, modulus, factor } => {
+                write!(f, "two REALs, high x {modulus} + low at +{low_offset}")?;
+                if *factor != 1 {
+                    write!(f, ", x {factor}")?;
+                }
+                match self.step() {
+                    Some(step) if step > 1.0 => write!(f, ", steps up to {step}"),
+                    _ => write!(f, ", exact"),
+                }
+            }
+        }
+    }
 }
 
 /// One row of the profile.
@@ -211,6 +276,20 @@ impl Element {
     /// Whether the emitted value is an integer (`i`) rather than a float.
     pub fn is_integer(&self) -> bool {
         self.convert != Convert::None || self.wire != WireType::Real
+    }
+
+    /// The stretches of its assembly's data that the element takes: byte offset and length.
+    pub fn stretches(&self) -> impl Iterator<Item = (u16, u16)> {
+        let place = self.place;
+        let first = place.map(|place| match place.form {
+            Form::Own | Form::Scaled(_) => (place.offset, self.wire.bytes()),
+            Form::Pair { .. } => (place.offset, REAL_BYTES),
+        });
+        let second = place.and_then(|place| match place.form {
+            Form::Pair { low_offset, .. } => Some((low_offset, REAL_BYTES)),
+            Form::Own | Form::Scaled(_) => None,
+        });
+        first.into_iter().chain(second)
     }
 
     /// The registers of the element, if it can be read over Modbus.

@@ -3,7 +3,8 @@
 
 use serde::Deserialize;
 
-use super::element::{Convert, Element, Evidence, Kind, Place, Use, WireType};
+use super::decode::WordOrder;
+use super::element::{Convert, Element, Evidence, Form, Kind, Place, Use, WireType};
 use super::profile::{Assembly, IdentityRule, Profile};
 use super::table::Table;
 
@@ -16,6 +17,7 @@ struct File {
     format: u32,
     name: String,
     title: String,
+    word_order: Option<String>,
     sources: toml::Table,
     identity: Identity,
     assembly: Vec<AssemblyRow>,
@@ -73,6 +75,9 @@ struct Row {
     unit: String,
     range: Option<(f64, f64)>,
     offset: Option<u16>,
+    low_offset: Option<u16>,
+    modulus: Option<u32>,
+    factor: Option<u32>,
     modbus: Option<u16>,
     bit: Option<u8>,
     words: Option<u16>,
@@ -94,6 +99,7 @@ pub(super) fn parse(text: &str) -> Result<Profile, String> {
     if file.format != FORMAT {
         return Err(format!("format {} is not format {FORMAT}, which this version reads", file.format));
     }
+    let word_order = file.word_order.map(|order| order.parse::<WordOrder>()).transpose()?;
     let mut sources = Vec::new();
     for (key, value) in file.sources {
         let citation = value.as_str().ok_or_else(|| format!("source {key} must be a text"))?;
@@ -117,6 +123,7 @@ pub(super) fn parse(text: &str) -> Result<Profile, String> {
     Ok(Profile {
         name: file.name,
         title: file.title,
+        word_order,
         sources,
         identity: IdentityRule {
             vendor: file.identity.vendor,
@@ -154,11 +161,14 @@ fn element(block: &Block, row: &Row) -> Result<Element, String> {
         _ => return Err("convert must be \"code\" or \"hours_minutes\", without codes".to_owned()),
     };
     let place = match (block.assembly, row.offset) {
-        (Some(instance), Some(offset)) => Some(Place { instance, offset }),
+        (Some(instance), Some(offset)) => Some(Place { instance, offset, form: form(wire, row)? }),
         (None, None) => None,
         (Some(_), None) => return Err("a block with an assembly needs an offset in each row".to_owned()),
         (None, Some(_)) => return Err("an offset needs an assembly in its block".to_owned()),
     };
+    if place.is_none() && (row.low_offset.is_some() || row.modulus.is_some() || row.factor.is_some()) {
+        return Err("low_offset, modulus and factor need an offset in an assembly".to_owned());
+    }
     let labels = match (&row.label_field, &row.labels) {
         (Some(field), Some(labels)) => Some((field.clone(), labels.clone())),
         (None, None) => None,
@@ -185,4 +195,20 @@ fn element(block: &Block, row: &Row) -> Result<Element, String> {
         usage: block.usage.unwrap_or(Use::Field),
         labels,
     })
+}
+
+/// How a row says that its value is written in the assembly.
+fn form(wire: WireType, row: &Row) -> Result<Form, String> {
+    match (wire, row.low_offset, row.modulus, row.factor) {
+        (_, None, None, None) => Ok(Form::Own),
+        (WireType::Real, None, None, Some(factor)) if factor > 0 => Ok(Form::Scaled(factor)),
+        (WireType::Ulint, Some(low_offset), Some(modulus), factor) if modulus > 1 && factor != Some(0) => {
+            Ok(Form::Pair { low_offset, modulus, factor: factor.unwrap_or(1) })
+        }
+        _ => Err(
+            "a REAL may have a factor, a ULINT in two REALs has low_offset, modulus (2 or more) and perhaps \
+                  a factor"
+                .to_owned(),
+        ),
+    }
 }

@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use super::element::{Convert, Element, Evidence, Use, WireType};
+use super::decode::WordOrder;
+use super::element::{Convert, Element, Evidence, Form, REAL_BYTES, Use, WireType};
 use super::file;
 use super::table::Table;
 
@@ -59,6 +60,9 @@ pub struct Profile {
     pub name: String,
     /// Title for people.
     pub title: String,
+    /// Which word of a number comes first over Modbus, where it was proven; a configuration may still say
+    /// otherwise.
+    pub word_order: Option<WordOrder>,
     /// Where the facts come from: key, citation.
     pub sources: Vec<(String, String)>,
     /// Which devices the profile was made for.
@@ -217,13 +221,19 @@ impl Profile {
             if assembly.table != element.table {
                 return fail(format!("assembly {} belongs to table {}", place.instance, assembly.table));
             }
-            let end = u32::from(place.offset) + u32::from(element.wire.bytes());
+            let ends = element.stretches().map(|(offset, length)| u32::from(offset) + u32::from(length));
+            let end = ends.max().unwrap_or_default();
             if end > u32::from(assembly.min_size()) {
                 return fail(format!(
                     "ends at byte {end}, but assembly {} has {} bytes",
                     place.instance,
                     assembly.min_size()
                 ));
+            }
+            if let Form::Pair { low_offset, .. } = place.form
+                && place.offset.abs_diff(low_offset) < REAL_BYTES
+            {
+                return fail("its two REALs overlap".to_owned());
             }
         }
         if let Some(registers) = element.registers() {
@@ -278,8 +288,7 @@ fn check_overlap(a: &Element, b: &Element) -> Result<(), String> {
     }
     if let (Some(x), Some(y)) = (a.place, b.place)
         && x.instance == y.instance
-        && x.offset < y.offset + b.wire.bytes()
-        && y.offset < x.offset + a.wire.bytes()
+        && a.stretches().any(|(i, m)| b.stretches().any(|(j, n)| i < j + n && j < i + m))
     {
         return Err(format!(
             "{}.{} and {}.{} overlap in assembly {}",

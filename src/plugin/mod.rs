@@ -22,8 +22,8 @@ use crate::collector::clock::{self, WallClock};
 use crate::collector::state::State;
 use crate::collector::task::{self, Pace, Totals};
 use crate::config::Config;
-use crate::descriptors;
 use crate::enip::hub::Hub;
+use crate::host::descriptors;
 use crate::metric::{Batch, Field, schema, timestamp};
 
 pub mod output;

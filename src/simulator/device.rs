@@ -10,6 +10,7 @@ use crate::meter::identity::Identity;
 use crate::meter::{Table, Value};
 
 use super::load::{Load, Sample};
+use super::wiring::Wiring;
 
 /// A device has been running for this long when it starts, so that its first demand interval is complete.
 pub(super) const UPTIME: f64 = 86_400.0;
@@ -48,6 +49,8 @@ const RUN_MINUTES: f64 = 12_345.0 * 60.0 + 41.0;
 pub(super) struct Device {
     load: Load,
     number: u32,
+    wiring: Wiring,
+    single_reals: bool,
     /// Counters at `counted_from`.
     counters: [f64; 8],
     counted_from: f64,
@@ -63,13 +66,16 @@ pub(super) struct Device {
 }
 
 impl Device {
-    /// The device with this number among those of a simulator, at [`UPTIME`].
-    pub(super) fn new(seed: u64, number: u32) -> Device {
-        let load = Load::new(seed.wrapping_add(u64::from(number)));
+    /// The device with this number among those of a simulator, at [`UPTIME`]. `single_reals`: assembly 107
+    /// has one REAL per counter.
+    pub(super) fn new(seed: u64, number: u32, wiring: Wiring, single_reals: bool) -> Device {
+        let load = Load::new(seed.wrapping_add(u64::from(number)), wiring);
         let sample = load.at(UPTIME);
         let mut device = Device {
             load,
             number,
+            wiring,
+            single_reals,
             counters: COUNTERS,
             counted_from: UPTIME,
             now: UPTIME - MAXIMUM_AGE,
@@ -81,6 +87,14 @@ impl Device {
         };
         device.advance(UPTIME);
         device
+    }
+
+    /// Another device in the place of this one, wired alike, its counters at zero.
+    pub(super) fn successor(&self, seed: u64, number: u32) -> Device {
+        let mut next = Device::new(seed, number, self.wiring, self.single_reals);
+        next.advance(self.now());
+        next.reset_counters();
+        next
     }
 
     /// Lets the device's time go on; time that goes backwards stands still.
@@ -140,8 +154,7 @@ impl Device {
     pub(super) fn value(&mut self, table: Table, name: &str) -> Option<Value> {
         let real = |value: f64| Value::Real(value as f32);
         match table {
-            // The voltages are connected in the order L1-L2-L3.
-            Table::Realtime if name == "phase_sequence" => Some(Value::Integer(0)),
+            Table::Realtime if name == "phase_sequence" => Some(Value::Integer(self.wiring.sequence())),
             Table::Realtime => self.sample.get(name).map(real),
             Table::Max => self.maximum.get(name).map(real),
             Table::Demand if self.demand_reset == Some((self.now / DEMAND_PERIOD) as u64) => Some(real(0.0)),
@@ -175,10 +188,10 @@ impl Device {
     fn counter(&self, position: usize) -> i64 {
         let (active, reactive) = self.load.energy(self.counted_from, self.now);
         let added = match position % 4 {
-            0 => active,
-            1 => reactive,
-            // Nothing is generated: what was exported stays.
-            _ => 0.0,
+            0 => active.max(0.0),
+            1 => reactive.max(0.0),
+            2 => (-active).max(0.0),
+            _ => (-reactive).max(0.0),
         };
         (self.counters[position] + added) as i64
     }
@@ -188,9 +201,17 @@ impl Device {
     }
 
     /// Assembly 107, two REALs per counter: millions, then the rest, so that no REAL has to hold more than
-    /// it can. The simulator's own invention: nobody has published what a meter has there.
+    /// it can; or one REAL per counter in kWh, kvarh and hours. The simulator's own invention: nobody has
+    /// published what a meter has there.
     fn raw(&self, name: &str) -> Option<f64> {
         let element: usize = name.strip_prefix('e')?.parse().ok()?;
+        if self.single_reals {
+            return Some(match element {
+                position @ 0..=7 => self.counter(position) as f64 / 1000.0,
+                8 => self.run_minutes() as f64 / 60.0,
+                _ => 0.0,
+            });
+        }
         let counter = match element / 2 {
             position @ 0..=7 => self.counter(position),
             8 => self.run_minutes() / 60 * 100 + self.run_minutes() % 60,
@@ -267,7 +288,7 @@ mod tests {
 
     #[test]
     fn every_element_of_the_profile_has_a_value_within_its_range() {
-        let mut device = Device::new(1, 0);
+        let mut device = Device::new(1, 0, Wiring::Right, false);
         for element in &Profile::built_in().elements {
             let value = device.value(element.table, &element.name);
             let number = match value {
@@ -286,7 +307,7 @@ mod tests {
 
     #[test]
     fn counters_go_on_by_the_energy_and_start_from_zero_after_a_reset() {
-        let mut device = Device::new(1, 0);
+        let mut device = Device::new(1, 0, Wiring::Right, false);
         let count = |device: &mut Device| match device.value(Table::Energy, "active_import_wh") {
             Some(Value::Integer(value)) => value,
             other => panic!("{other:?}"),
@@ -304,7 +325,7 @@ mod tests {
 
     #[test]
     fn demand_is_the_mean_power_of_the_last_complete_interval_and_the_maximum_is_never_below_now() {
-        let mut device = Device::new(1, 0);
+        let mut device = Device::new(1, 0, Wiring::Right, false);
         device.advance(UPTIME + DEMAND_PERIOD);
         let (wh, _) = device.load.energy(UPTIME, UPTIME + DEMAND_PERIOD);
         let watts = wh * 3600.0 / DEMAND_PERIOD;

@@ -3,7 +3,7 @@
 use jiff::civil::date;
 
 use crate::meter::decode::WordOrder;
-use crate::meter::element::{Convert, Element, WireType};
+use crate::meter::element::{Convert, Element, Form, WireType};
 use crate::meter::{Profile, Value};
 
 /// Where the elements' values come from.
@@ -17,9 +17,28 @@ pub(super) fn assembly(profile: &Profile, instance: u16, size: usize, values: &m
     let mut data = vec![0; size];
     for element in &profile.elements {
         let Some(place) = element.place.filter(|place| place.instance == instance) else { continue };
-        let bytes = words(element, values.value(element)).into_iter().flat_map(u16::to_le_bytes);
-        // Bits share a word.
-        data.iter_mut().skip(usize::from(place.offset)).zip(bytes).for_each(|(slot, byte)| *slot |= byte);
+        let value = values.value(element);
+        let mut put = |offset: u16, bytes: &mut dyn Iterator<Item = u8>| {
+            // Bits share a word.
+            data.iter_mut().skip(usize::from(offset)).zip(bytes).for_each(|(slot, byte)| *slot |= byte);
+        };
+        match (place.form, value) {
+            (Form::Own, value) => {
+                put(place.offset, &mut words(element, value).into_iter().flat_map(u16::to_le_bytes));
+            }
+            (Form::Scaled(factor), Some(Value::Real(value))) => {
+                let scaled = (f64::from(value) / f64::from(factor)) as f32;
+                put(place.offset, &mut scaled.to_le_bytes().into_iter());
+            }
+            (Form::Pair { low_offset, modulus, factor }, Some(value)) => {
+                let Value::Integer(number) = unconvert(element, value) else { continue };
+                let worth = i64::from(modulus) * i64::from(factor);
+                let (high, low) = (number / worth, (number % worth) as f64 / f64::from(factor));
+                put(place.offset, &mut (high as f32).to_le_bytes().into_iter());
+                put(low_offset, &mut (low as f32).to_le_bytes().into_iter());
+            }
+            (Form::Scaled(_) | Form::Pair { .. }, _) => {}
+        }
     }
     data
 }
@@ -110,6 +129,7 @@ mod tests {
     use crate::meter::physics::{self, MapCheck};
     use crate::meter::{Readings, Table, Use, decode};
     use crate::simulator::device::{Device, UPTIME};
+    use crate::simulator::wiring::Wiring;
     use std::time::SystemTime;
 
     /// A device whose clock stands still, as host time would not.
@@ -133,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_the_decoder_reads_from_the_assemblies_is_what_the_device_has() {
-        let (profile, mut device) = (whole_profile(), Still(Device::new(5, 3)));
+        let (profile, mut device) = (whole_profile(), Still(Device::new(5, 3, Wiring::Right, false)));
         device.0.advance(UPTIME + 1234.5);
         let mut readings = Readings::new(profile.elements.len());
         for row in &profile.assemblies {
@@ -149,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_the_decoder_reads_from_registers_is_what_the_device_has_in_both_word_orders() {
-        let (profile, mut device) = (whole_profile(), Still(Device::new(5, 3)));
+        let (profile, mut device) = (whole_profile(), Still(Device::new(5, 3, Wiring::Right, false)));
         for order in [WordOrder::LowFirst, WordOrder::HighFirst] {
             let mut readings = Readings::new(profile.elements.len());
             for (index, element) in profile.elements.iter().enumerate() {
@@ -167,7 +187,7 @@ mod tests {
     fn the_numbers_obey_physics_at_any_time() {
         let profile = Profile::built_in();
         for seed in 0..20 {
-            let mut device = Still(Device::new(seed, 0));
+            let mut device = Still(Device::new(seed, 0, Wiring::Right, false));
             device.0.advance(UPTIME + seed as f64 * 977.0);
             let mut readings = Readings::new(profile.elements.len());
             readings.arrived(Table::Realtime, SystemTime::UNIX_EPOCH);

@@ -5,38 +5,93 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::BytesMut;
 use rust_ethernet_ip_protocol::Decode;
 use rust_ethernet_ip_protocol::encap::EncapsulationHeader;
+use socket2::{Domain, Socket, Type};
 use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::adapter;
 use super::meter::Meter;
 use crate::enip::identity;
+use crate::enip::list_identity::{IDENTITY_ITEM, OPERATIONAL, delay_limit};
 use crate::enip::packet::{self, HEADER_LEN, Packet};
+use crate::host::interfaces;
 
-/// CPF items of ListIdentity and ListServices.
-const IDENTITY_ITEM: u16 = 0x000C;
+/// CPF item of ListServices.
 const SERVICES_ITEM: u16 = 0x0100;
 /// CIP over TCP, class 0 and 1 over UDP.
 const CAPABILITIES: u16 = 0x0020 | 0x0100;
-/// Device state of ListIdentity: operational.
-const OPERATIONAL: u8 = 3;
 
-/// Answers List commands on UDP until dropped.
-pub(super) async fn serve(socket: UdpSocket, meter: Arc<Meter>) {
-    let mut bytes = [0; 512];
+/// Answers of one meter that wait for their random time.
+const WAITING: usize = 16;
+
+/// Answers List commands on UDP until dropped: those that came to the meter itself at once, those that came to
+/// everybody after a random time.
+pub(super) async fn serve(socket: UdpSocket, everybody: Option<UdpSocket>, meter: Arc<Meter>) {
+    let (mut own, mut shared) = ([0; 512], [0; 512]);
+    let mut waiting: JoinSet<(SocketAddr, BytesMut)> = JoinSet::new();
     loop {
-        let Ok((length, client)) = socket.recv_from(&mut bytes).await else { continue };
-        let Some(request) = bytes.get(..length).and_then(datagram) else { continue };
-        if meter.faults().silent || meter.is_suspended() {
-            continue;
-        }
-        if let Some(data) = answer(&meter, request.header.command, socket.local_addr()) {
-            let reply = adapter::reply(&request.header, request.header.session_handle, 0, &data);
-            let _ = socket.send_to(&reply, client).await;
+        let broadcast = async {
+            match &everybody {
+                Some(everybody) => everybody.recv_from(&mut shared).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            received = socket.recv_from(&mut own) => {
+                let Ok((length, client)) = received else { continue };
+                if let Some((_, reply)) = own.get(..length).and_then(|bytes| reply(&meter, bytes, &socket)) {
+                    let _ = socket.send_to(&reply, client).await;
+                }
+            }
+            received = broadcast => {
+                let Ok((length, client)) = received else { continue };
+                let Some((context, reply)) = shared.get(..length).and_then(|bytes| reply(&meter, bytes, &socket))
+                else {
+                    continue;
+                };
+                if waiting.len() < WAITING {
+                    let delay = rand::random_range(0..=u64::from(delay_limit(context)));
+                    waiting.spawn(async move {
+                        sleep(Duration::from_millis(delay)).await;
+                        (client, reply)
+                    });
+                }
+            }
+            Some(Ok((client, reply))) = waiting.join_next() => {
+                let _ = socket.send_to(&reply, client).await;
+            }
         }
     }
+}
+
+/// The reply to a datagram with the request's context, if there is one.
+fn reply(meter: &Meter, bytes: &[u8], socket: &UdpSocket) -> Option<([u8; 8], BytesMut)> {
+    let request = datagram(bytes)?;
+    if meter.faults().silent || meter.is_suspended() {
+        return None;
+    }
+    let data = answer(meter, request.header.command, socket.local_addr())?;
+    let reply = adapter::reply(&request.header, request.header.session_handle, 0, &data);
+    Some((request.header.sender_context, reply))
+}
+
+/// A socket for what is sent to everybody on the network of this address, if it has one. A socket that is bound to
+/// the meter's own address receives none of it, and several meters share this one's address.
+pub(super) fn everybody(address: SocketAddr) -> Option<UdpSocket> {
+    let SocketAddr::V4(meter) = address else { return None };
+    let all = interfaces::broadcasting().ok()?;
+    let everybody = all.into_iter().find(|one| one.local == *meter.ip())?.everybody;
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
+    socket.set_reuse_address(true).ok()?;
+    socket.set_nonblocking(true).ok()?;
+    socket.bind(&SocketAddrV4::new(everybody, meter.port()).into()).ok()?;
+    UdpSocket::from_std(socket.into()).ok()
 }
 
 fn datagram(bytes: &[u8]) -> Option<Packet> {
@@ -86,7 +141,6 @@ fn address(local: io::Result<SocketAddr>) -> SocketAddrV4 {
 mod tests {
     use super::*;
     use crate::simulator::{Options, Simulator};
-    use std::time::Duration;
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpStream;
     use tokio::time::timeout;

@@ -10,6 +10,8 @@ use std::f64::consts::TAU;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::wiring::Wiring;
+
 /// What a [`Sample`] holds, by the names of the profile's fields.
 const NAMES: [&str; COUNT] = [
     "voltage_l1_n_v",
@@ -114,11 +116,12 @@ pub(super) struct Load {
     reactive: [Wave; 3],
     voltage: [Wave; 3],
     frequency: Wave,
+    wiring: Wiring,
 }
 
 impl Load {
     /// An installation of its own size, between 80 and 120 % of the mean one.
-    pub(super) fn new(seed: u64) -> Load {
+    pub(super) fn new(seed: u64, wiring: Wiring) -> Load {
         let mut random = StdRng::seed_from_u64(seed);
         let size = random.random_range(0.8..1.2);
         Load {
@@ -126,6 +129,7 @@ impl Load {
             reactive: std::array::from_fn(|i| Wave::new(ACTIVE[i] * REACTIVE[i] * size, 0.25, &mut random)),
             voltage: VOLTAGE.map(|volts| Wave::new(volts, 0.012, &mut random)),
             frequency: Wave::new(50.0, 0.0008, &mut random),
+            wiring,
         }
     }
 
@@ -136,16 +140,19 @@ impl Load {
 
     /// What the meter measures at a time in seconds.
     pub(super) fn at(&self, seconds: f64) -> Sample {
-        let v = [0, 1, 2].map(|i| self.voltage[i].at(seconds));
-        let p = [0, 1, 2].map(|i| self.active[i].at(seconds));
-        let q = [0, 1, 2].map(|i| self.reactive[i].at(seconds));
+        let at = |waves: &[Wave; 3]| [0, 1, 2].map(|i| waves[i].at(seconds));
+        let (voltage, active, reactive) = (at(&self.voltage), at(&self.active), at(&self.reactive));
+        let inputs = self.wiring.inputs();
+        let v = inputs.map(|input| voltage[input.voltage]);
+        let powers = inputs.map(|input| input.power(active, reactive));
+        let (p, q) = (powers.map(|(p, _)| p), powers.map(|(_, q)| q));
         let s = [0, 1, 2].map(|i| p[i].hypot(q[i]));
         let i = [0, 1, 2].map(|n| s[n] / v[n]);
         // Phase voltages are 120° apart, so cos 120° = -1/2 gives the line voltages.
         let line = |a: f64, b: f64| (a * a + b * b + a * b).sqrt();
         let ll = [line(v[0], v[1]), line(v[1], v[2]), line(v[2], v[0])];
         // Each current lags its voltage by atan2(Q, P); the neutral carries their phasor sum.
-        let angle = |n: usize| -TAU / 3.0 * n as f64 - q[n].atan2(p[n]);
+        let angle = |n: usize| -TAU / 3.0 * inputs[n].voltage as f64 - q[n].atan2(p[n]);
         let re: f64 = (0..3).map(|n| i[n] * angle(n).cos()).sum();
         let im: f64 = (0..3).map(|n| i[n] * angle(n).sin()).sum();
         let factor = |p: f64, q: f64| (p / p.hypot(q)).copysign(q);
@@ -167,13 +174,14 @@ impl Load {
         Sample(sample)
     }
 
-    /// Active and reactive energy of the system between two times in seconds, in Wh and varh. Both are
-    /// positive: nothing is generated here.
+    /// Active and reactive energy of the system between two times in seconds, in Wh and varh, as the meter's
+    /// inputs see it.
     pub(super) fn energy(&self, from: f64, to: f64) -> (f64, f64) {
-        let hours = |waves: &[Wave; 3]| {
-            waves.iter().map(|wave| wave.integral(to) - wave.integral(from)).sum::<f64>() / 3600.0
-        };
-        (hours(&self.active), hours(&self.reactive))
+        let hours =
+            |waves: &[Wave; 3]| [0, 1, 2].map(|i| (waves[i].integral(to) - waves[i].integral(from)) / 3600.0);
+        let (active, reactive) = (hours(&self.active), hours(&self.reactive));
+        let parts = self.wiring.inputs().map(|input| input.power(active, reactive));
+        parts.iter().fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1))
     }
 }
 
@@ -183,7 +191,7 @@ mod tests {
 
     #[test]
     fn energy_is_the_integral_of_power() {
-        let load = Load::new(7);
+        let load = Load::new(7, Wiring::Right);
         let (from, to, steps) = (1000.0, 4600.0, 360_000);
         let step = (to - from) / f64::from(steps);
         let (mut active, mut reactive) = (0.0, 0.0);
@@ -199,9 +207,9 @@ mod tests {
 
     #[test]
     fn the_load_is_alive_and_the_same_seed_gives_the_same_numbers() {
-        let load = Load::new(3);
-        assert_eq!(load.at(5.0), Load::new(3).at(5.0));
-        assert_ne!(load.at(5.0), Load::new(4).at(5.0));
+        let load = Load::new(3, Wiring::Right);
+        assert_eq!(load.at(5.0), Load::new(3, Wiring::Right).at(5.0));
+        assert_ne!(load.at(5.0), Load::new(4, Wiring::Right).at(5.0));
         let (now, later) = (load.at(5.0), load.at(6.0));
         for name in NAMES {
             assert_ne!(now.get(name), later.get(name), "{name} stands still");
@@ -211,7 +219,7 @@ mod tests {
     #[test]
     fn the_neutral_carries_what_the_phases_do_not_cancel() {
         let still = |mean| Wave { mean, swings: [(0.0, 1.0, 0.0); 3] };
-        let mut load = Load::new(0);
+        let mut load = Load::new(0, Wiring::Right);
         load.voltage = [still(230.0), still(230.0), still(230.0)];
         load.reactive = [still(0.0), still(0.0), still(0.0)];
         load.active = [still(2300.0), still(2300.0), still(2300.0)];

@@ -79,7 +79,7 @@ impl Meter {
             io_changed: Notify::new(),
             expelled: broadcast::channel(EXPELLED).0,
             state: Mutex::new(State {
-                device: Device::new(options.seed, number),
+                device: Device::new(options.seed, number, options.wiring, options.single_reals),
                 faults: Faults::default(),
                 record: Record::default(),
                 modbus_clients: 0,
@@ -197,10 +197,7 @@ impl Meter {
     /// Puts a new device in the place of the old one, its counters at zero.
     pub(super) fn exchange(&self, number: u32) {
         let mut state = self.now();
-        let at = state.device.now();
-        state.device = Device::new(self.seed, number);
-        state.device.advance(at);
-        state.device.reset_counters();
+        state.device = state.device.successor(self.seed, number);
     }
 
     pub(super) fn value(&self, table: Table, name: &str) -> Option<Value> {

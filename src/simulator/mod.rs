@@ -33,6 +33,7 @@ mod owner;
 mod record;
 mod router;
 mod variant;
+mod wiring;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -46,6 +47,7 @@ pub use fault::{Faults, FrameFaults};
 pub use owner::{Owner, OwnerCounts, OwnerOptions, OwnerStatus};
 pub use record::{Asked, IoRecord, OpenConnection, Record};
 pub use variant::Variant;
+pub use wiring::Wiring;
 
 use crate::meter::decode::WordOrder;
 use crate::meter::identity::Identity;
@@ -91,6 +93,10 @@ pub struct Options {
     pub sample_period: Duration,
     /// Where the meters depart from the usual.
     pub variants: Vec<Variant>,
+    /// How the meters are wired.
+    pub wiring: Wiring,
+    /// Assembly 107 has one REAL per counter instead of two, where the profile does not say what it has.
+    pub single_reals: bool,
     /// Where the values stand on the wire.
     pub profile: Arc<Profile>,
 }
@@ -115,6 +121,8 @@ impl Default for Options {
             listeners: None,
             sample_period: Duration::from_millis(100),
             variants: Vec::new(),
+            wiring: Wiring::Right,
+            single_reals: false,
             profile: Profile::built_in(),
         }
     }
@@ -251,7 +259,8 @@ impl SimulatedMeter {
         self.io.set_port(io.local_addr()?.port());
         self.meter.connections().restart(self.io);
         self.tasks.spawn(adapter::serve(eip, self.meter.clone(), self.inactivity));
-        self.tasks.spawn(lists::serve(lists, self.meter.clone()));
+        let everybody = lists::everybody(self.eip);
+        self.tasks.spawn(lists::serve(lists, everybody, self.meter.clone()));
         self.tasks.spawn(class1::udp::serve(io, self.meter.clone()));
         self.tasks.spawn(modbus::serve(modbus, self.meter.clone()));
         Ok(())

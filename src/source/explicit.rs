@@ -13,9 +13,9 @@ use std::time::Instant;
 use crate::enip::forward_open::{ForwardClose, ForwardOpen};
 use crate::enip::message::Read;
 use crate::enip::{Accepted, Refused, Session, SessionError, identity};
+use crate::host::tcp::{self, Protocol};
 use crate::meter::identity::Identity;
 use crate::meter::{Profile, Table, TableSet, decode};
-use crate::net::{self, Protocol};
 
 use super::{Endpoint, Failure, Gather, Timeouts};
 
@@ -149,7 +149,7 @@ impl Explicit {
     /// Connects, registers and checks who is there.
     async fn open(&mut self, gather: &mut Gather<'_>) -> Result<(), Miss> {
         let Endpoint { host, port } = &self.endpoint;
-        let stream = net::connect(host, *port, Protocol::EtherNetIp, self.timeouts.connect).await;
+        let stream = tcp::connect(host, *port, Protocol::EtherNetIp, self.timeouts.connect).await;
         let stream = stream.map_err(|error| {
             let failure = Failure::from(error);
             match failure {
@@ -300,7 +300,7 @@ impl Explicit {
             return Ok(());
         }
         let Endpoint { host, port } = &self.endpoint;
-        let stream = net::connect(host, *port, Protocol::EtherNetIp, self.timeouts.connect).await?;
+        let stream = tcp::connect(host, *port, Protocol::EtherNetIp, self.timeouts.connect).await?;
         let mut session = Session::register(stream, self.timeouts.request).await?;
         session.close_connection(close, self.timeouts.request).await?.ok();
         // Nobody asked who answers here, so nothing is read over it.

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::enip::forward_open::Application;
 use crate::enip::stream::Sample;
+use crate::host::tcp::ConnectError;
 use crate::meter::{Readings, Table, TableSet};
-use crate::net::ConnectError;
 
 pub mod explicit;
 pub mod listen;
@@ -192,6 +192,8 @@ pub struct Gather<'a> {
     pub samples: Vec<(Table, u16, Sample)>,
     /// The assemblies whose values stand in `samples`, whether or not there is a new one.
     pub sampled: Vec<u16>,
+    /// Every block of registers as it came, first address and words, for a consumer that wants them undecoded.
+    pub registers: Option<Vec<(u16, Vec<u16>)>>,
 }
 
 impl<'a> Gather<'a> {
@@ -208,6 +210,7 @@ impl<'a> Gather<'a> {
             exhibits: Vec::new(),
             samples: Vec::new(),
             sampled: Vec::new(),
+            registers: None,
         }
     }
 

@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use tokio_modbus::ExceptionCode;
 
+use crate::host::tcp::{self, Protocol};
 use crate::meter::decode::{WordOrder, registers};
 use crate::meter::{Profile, Table, TableSet, Use};
-use crate::net::{self, Protocol};
 
 use super::plan::{Block, plan};
 use super::reader::{Function, Lost, Refused, RegisterReader, exception};
@@ -196,7 +196,7 @@ impl Modbus {
     /// Connects; a failure here concerns every block that is left.
     async fn open(&mut self, gather: &mut Gather<'_>) -> Result<RegisterReader, Failure> {
         let Endpoint { host, port } = &self.endpoint;
-        match net::connect(host, *port, Protocol::ModbusTcp, self.timeouts.connect).await {
+        match tcp::connect(host, *port, Protocol::ModbusTcp, self.timeouts.connect).await {
             Ok(stream) => {
                 if std::mem::replace(&mut self.connected_before, true) && !self.settings.close_after_gather {
                     gather.traffic.reconnects += 1;
@@ -255,6 +255,9 @@ impl Modbus {
     fn keep(&self, block: &Block, words: &[u16], gather: &mut Gather<'_>) {
         let order = self.settings.word_order;
         registers(&self.profile, &block.elements, block.start, words, order, gather.readings);
+        if let Some(blocks) = &mut gather.registers {
+            blocks.push((block.start, words.to_vec()));
+        }
         for table in self.tables_of(block).iter() {
             gather.arrived(table);
         }

@@ -5,6 +5,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod discover;
 mod listeners;
 mod plant;
 mod scanner;

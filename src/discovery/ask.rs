@@ -1,0 +1,147 @@
+//! The question on the network, and the answers until the time is over.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::enip::list_identity::{self, Listed};
+use crate::enip::packet;
+use crate::host::interfaces::{self, Interface};
+use crate::host::tcp::{self, Protocol};
+
+use super::targets::Target;
+
+/// How to ask.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// UDP and TCP port of the devices.
+    pub port: u16,
+    /// Addresses asked in a second, one by one.
+    pub rate: u32,
+    /// How long answers are awaited after the last question.
+    pub patience: Duration,
+}
+
+/// What came back.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// Answers with the addresses they came from.
+    pub listed: Vec<(Ipv4Addr, Listed)>,
+    /// Datagrams that were no answer, with their senders.
+    pub malformed: Vec<(SocketAddr, String)>,
+}
+
+/// Answers kept of one run: a broadcast on a flat network may bring hundreds, an attacker any number.
+const MOST: usize = 4096;
+
+/// The interfaces to broadcast on; only the named ones, if any is.
+///
+/// # Errors
+/// The system does not tell, or there is no such interface.
+pub fn chosen(named: &[String]) -> Result<Vec<Interface>, String> {
+    let all = interfaces::broadcasting();
+    let all = all.map_err(|error| format!("the interfaces cannot be listed: {error}"))?;
+    if let Some(unknown) = named.iter().find(|name| !all.iter().any(|one| one.name == **name)) {
+        let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
+        return Err(format!(
+            "there is no interface {unknown} with a network, there are: {}",
+            names.join(", ")
+        ));
+    }
+    Ok(all.into_iter().filter(|one| named.is_empty() || named.contains(&one.name)).collect())
+}
+
+/// Broadcasts the question once on each interface.
+///
+/// # Errors
+/// A socket cannot be made.
+pub async fn everybody(interfaces: &[Interface], manner: Manner) -> io::Result<Answers> {
+    let mark = rand::random();
+    // Devices may wait that long at random, so that not all answer at once.
+    let within = u16::try_from(manner.patience.as_millis() * 3 / 4).unwrap_or(u16::MAX).max(1);
+    let mut running = JoinSet::new();
+    let until = Instant::now() + manner.patience;
+    for interface in interfaces {
+        let socket = UdpSocket::bind((interface.local, 0)).await?;
+        socket.set_broadcast(true)?;
+        socket.send_to(&list_identity::request(within, mark), (interface.everybody, manner.port)).await?;
+        running.spawn(async move {
+            let mut answers = Answers::default();
+            receive(&socket, mark, until, &mut answers).await;
+            answers
+        });
+    }
+    let mut all = Answers::default();
+    while let Some(done) = running.join_next().await {
+        let answers = done.map_err(io::Error::other)?;
+        all.listed.extend(answers.listed);
+        all.malformed.extend(answers.malformed);
+    }
+    Ok(all)
+}
+
+/// Asks address by address; those that were named alone over TCP, too, when they do not answer.
+///
+/// # Errors
+/// A socket cannot be made.
+pub async fn each(targets: &[Target], manner: Manner) -> io::Result<Answers> {
+    let mark = rand::random();
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+    let request = list_identity::request(1, mark);
+    let mut answers = Answers::default();
+    let apart = Duration::from_secs(1) / manner.rate.max(1);
+    for target in targets {
+        let next = Instant::now() + apart;
+        // Nobody there, or no way there: so it does not answer.
+        let _ = socket.send_to(&request, (target.address, manner.port)).await;
+        receive(&socket, mark, next, &mut answers).await;
+    }
+    receive(&socket, mark, Instant::now() + manner.patience, &mut answers).await;
+    for target in targets.iter().filter(|target| target.alone) {
+        if answers.listed.iter().all(|(address, _)| *address != target.address)
+            && let Some(listed) = over_tcp(target.address, manner).await
+        {
+            answers.listed.extend(listed.into_iter().map(|listed| (target.address, listed)));
+        }
+    }
+    Ok(answers)
+}
+
+/// Takes answers in until a time.
+async fn receive(socket: &UdpSocket, mark: [u8; 6], until: Instant, answers: &mut Answers) {
+    let mut bytes = [0; packet::HEADER_LEN + packet::MAX_DATA];
+    while let Ok(received) = timeout_at(until, socket.recv_from(&mut bytes)).await {
+        let Ok((length, from)) = received else {
+            // An ICMP "nobody listens there" of an earlier question comes as an error.
+            sleep(Duration::from_millis(1)).await;
+            continue;
+        };
+        let SocketAddr::V4(sender) = from else { continue };
+        if answers.listed.len() + answers.malformed.len() >= MOST {
+            continue;
+        }
+        match list_identity::decode(bytes.get(..length).unwrap_or_default(), mark) {
+            Ok(listed) => answers.listed.extend(listed.into_iter().map(|listed| (*sender.ip(), listed))),
+            Err(malformed) => answers.malformed.push((from, malformed.to_string())),
+        }
+    }
+}
+
+/// The same question over TCP, without a session.
+async fn over_tcp(address: Ipv4Addr, manner: Manner) -> Option<Vec<Listed>> {
+    let to = SocketAddrV4::new(address, manner.port);
+    let connected =
+        tcp::connect(&to.ip().to_string(), to.port(), Protocol::EtherNetIp, manner.patience).await;
+    let mut stream = connected.ok()?;
+    stream.write_all(&list_identity::request(1, rand::random())).await.ok()?;
+    let reply = timeout(manner.patience, packet::receive(&mut stream)).await.ok()?.ok()?;
+    if reply.header.command != packet::LIST_IDENTITY || reply.header.status != 0 {
+        return None;
+    }
+    list_identity::items(&reply.data).ok()
+}

@@ -1,0 +1,107 @@
+//! What a person named → the addresses to ask.
+
+use std::net::Ipv4Addr;
+
+/// Most addresses of one run: a /22.
+pub const MOST: u32 = 1024;
+
+/// One address, and whether it was named by itself: such a one is asked over TCP, too, if UDP brings no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Named alone, not as a part of a range.
+    pub alone: bool,
+}
+
+/// Parses addresses, ranges (`192.168.1.10-192.168.1.50`) and networks (`192.168.1.0/24`).
+///
+/// # Errors
+/// What is no address, or that there are too many.
+pub fn parse(texts: &[String]) -> Result<Vec<Target>, String> {
+    let mut targets: Vec<Target> = Vec::new();
+    for text in texts {
+        let (first, last, alone) = range(text)?;
+        let count = u64::from(last - first) + 1 + targets.len() as u64;
+        if count > u64::from(MOST) {
+            return Err(format!(
+                "\"{text}\" makes {count} addresses, and at most {MOST} are asked in one run, for a plant network is \
+                 not to be swept: name a smaller range"
+            ));
+        }
+        for address in (first..=last).map(Ipv4Addr::from) {
+            if !targets.iter().any(|known| known.address == address) {
+                targets.push(Target { address, alone });
+            }
+        }
+    }
+    Ok(targets)
+}
+
+/// First and last address, and whether it is one alone.
+fn range(text: &str) -> Result<(u32, u32, bool), String> {
+    let address = |part: &str| -> Result<u32, String> {
+        part.trim().parse::<Ipv4Addr>().map(u32::from).map_err(|_| {
+            format!(
+                "\"{text}\" is neither an IPv4 address nor a range: write 192.168.1.50, 192.168.1.10-192.168.1.50 or \
+                 192.168.1.0/24"
+            )
+        })
+    };
+    if let Some((base, length)) = text.split_once('/') {
+        let base = address(base)?;
+        let length: u32 = length.parse().ok().filter(|length| *length <= 32).ok_or_else(|| {
+            format!("\"{text}\": the length of a network's prefix is a number from 0 to 32")
+        })?;
+        let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
+        let (network, broadcast) = (base & mask, base | !mask);
+        // A network's own address and its broadcast address are no host's.
+        return Ok(match length {
+            31 | 32 => (network, broadcast, length == 32),
+            _ => (network + 1, broadcast - 1, false),
+        });
+    }
+    if let Some((first, last)) = text.split_once('-') {
+        let (first, last) = (address(first)?, address(last)?);
+        if first > last {
+            return Err(format!("\"{text}\" ends before it begins, exchange the two addresses"));
+        }
+        return Ok((first, last, false));
+    }
+    address(text).map(|address| (address, address, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Result<Vec<String>, String> {
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        Ok(parse(&texts)?.iter().map(|target| target.address.to_string()).collect())
+    }
+
+    #[test]
+    fn addresses_ranges_and_networks_become_hosts_each_once() {
+        assert_eq!(addresses(&["10.0.0.1"]).unwrap(), ["10.0.0.1"]);
+        assert_eq!(addresses(&["10.0.0.1-10.0.0.3", "10.0.0.2"]).unwrap().len(), 3);
+        assert_eq!(addresses(&["10.0.0.7/30"]).unwrap(), ["10.0.0.5", "10.0.0.6"]);
+        assert_eq!(addresses(&["10.0.0.0/22"]).unwrap().len(), 1022);
+        assert_eq!(addresses(&["10.0.0.9/32"]).unwrap(), ["10.0.0.9"]);
+        assert!(parse(&["10.0.0.9".to_owned()]).unwrap()[0].alone);
+    }
+
+    #[test]
+    fn too_much_or_nonsense_is_one_sentence() {
+        for (text, says) in [
+            ("10.0.0.0/21", "at most 1024"),
+            ("0.0.0.0/0", "at most 1024"),
+            ("10.0.0.9-10.0.0.1", "ends before it begins"),
+            ("10.0.0.1/33", "0 to 32"),
+            ("meter-1", "neither an IPv4 address nor a range"),
+            ("10.0.0", "neither"),
+        ] {
+            let reason = addresses(&[text]).unwrap_err();
+            assert!(reason.contains(says) && !reason.contains('\n'), "{text}: {reason}");
+        }
+    }
+}
