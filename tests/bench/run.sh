@@ -21,5 +21,4 @@ if [ $# -eq 0 ] || [ "$1" = listened ]; then
     sed -n '/^[0-9]* cores/,/of CPU per 1,000 frames/p' target/bench/soak_listen.log | grep -v '^meter [0-9]' \
         >target/bench/soak_listen.txt
 fi
-[ "${1:-}" = listened ] && set -- page
 cargo bench --features peer-tests --bench scale -- "$@"

@@ -9,7 +9,7 @@
 //! subject    a program that is measured, alone on its core   worker     the programs compared with ours
 //! plugin     the plugin's configuration                      telegraf   Telegraf's
 //!
-//! growth, side_by_side, readers, encoding, first_line, recovery, long    one benchmark each
+//! growth, side_by_side, readers, encoding, first_line, recovery, long      one benchmark each
 //! page, plot                                                               what is kept
 //! ```
 //!
@@ -46,7 +46,7 @@ use page::Table;
 /// Measures, and returns what the page shows.
 type Benchmark = fn(&Effort) -> Vec<Table>;
 
-const BENCHMARKS: [(&str, Benchmark); 7] = [
+const BENCHMARKS: [(&str, Benchmark); 8] = [
     ("encoding", encoding::run),
     ("first_line", first_line::run),
     ("readers", readers::run),
@@ -54,6 +54,7 @@ const BENCHMARKS: [(&str, Benchmark); 7] = [
     ("growth", growth::run),
     ("recovery", recovery::run),
     ("long", long::run),
+    ("listened", long::listened),
 ];
 
 fn main() {

@@ -128,8 +128,13 @@ impl BareSession {
 
     fn ask(&mut self, request: &[u8]) -> [u8; 512] {
         self.stream.write_all(request).expect("the meter is there");
-        receive(&mut self.stream, HEADER_LEN, |head| usize::from(u16::from_le_bytes([head[2], head[3]])))
+        receive(&mut self.stream, HEADER_LEN, encapsulated)
     }
+}
+
+/// The length of what follows an encapsulation header.
+fn encapsulated(head: &[u8]) -> usize {
+    u16::from_le_bytes([head[2], head[3]]).into()
 }
 
 /// Receives a head and as many bytes as it says, usually at once.
@@ -170,23 +175,32 @@ fn encoding(reads: u64) {
     });
 }
 
-/// The floor of a program that gathers: every second, from each meter, the bytes of the same requests and
-/// replies, one after the other on blocking sockets. Ends with its stdin, as the plugin does.
+/// The floor of a program that gathers: every second the bytes of the same requests and replies. Each request goes
+/// to all meters before the first reply is received, so that hardly a reply is waited for.
 fn gathers(kind: &str, seconds: u64, hosts: &[&str]) {
     let port = if kind == "modbus" { MODBUS_PORT } else { EIP_PORT };
     let meters = hosts.iter().map(|host| address(&format!("{host}:{port}")));
     let mut meters: Vec<Bare> = meters.map(|meter| Bare::open(kind, meter)).collect();
     let began = Instant::now();
     for second in 1..=seconds {
-        meters.iter_mut().for_each(Bare::gather);
+        for number in 0..REQUESTS {
+            meters.iter_mut().for_each(|meter| meter.send(number));
+            meters.iter_mut().for_each(Bare::receive);
+        }
         std::thread::sleep((began + Duration::from_secs(second)).saturating_duration_since(Instant::now()));
     }
 }
 
+/// Requests of one gather, over either protocol.
+const REQUESTS: usize = 3;
+
 /// One meter of [`gathers`].
-enum Bare {
-    Explicit(BareSession, Vec<Vec<u8>>),
-    Modbus(TcpStream, Vec<[u8; 12]>),
+struct Bare {
+    stream: TcpStream,
+    requests: [Vec<u8>; REQUESTS],
+    /// Bytes of a reply that always come, and where among them the number of the others stands.
+    head: usize,
+    length: fn(&[u8]) -> usize,
 }
 
 impl Bare {
@@ -195,31 +209,23 @@ impl Bare {
             let stream = TcpStream::connect(meter).expect("the meter is there");
             stream.set_nodelay(true).expect("TCP has it");
             // Transaction, protocol, length, unit, function, address, count: realtime, energy, alarm.
-            let request = |address: u16, count: u8| {
+            let requests = [(0x50u16, 64), (0x500, 36), (0x4000, 2)].map(|(address, count)| {
                 let [high, low] = address.to_be_bytes();
-                [0, 1, 0, 0, 0, 6, 1, 3, high, low, 0, count]
-            };
-            Bare::Modbus(stream, vec![request(0x50, 64), request(0x500, 36), request(0x4000, 2)])
+                vec![0, 1, 0, 0, 0, 6, 1, 3, high, low, 0, count]
+            });
+            Bare { stream, requests, head: 6, length: |head| u16::from_be_bytes([head[4], head[5]]).into() }
         } else {
             let session = BareSession::open(meter);
             let requests = [101, 102, 108].map(|assembly| session.request(assembly));
-            Bare::Explicit(session, requests.into())
+            Bare { stream: session.stream, requests, head: HEADER_LEN, length: encapsulated }
         }
     }
 
-    fn gather(&mut self) {
-        match self {
-            Bare::Explicit(session, requests) => {
-                for request in requests {
-                    session.ask(request);
-                }
-            }
-            Bare::Modbus(stream, requests) => {
-                for request in requests {
-                    stream.write_all(request).expect("the meter is there");
-                    receive(stream, 6, |head| usize::from(u16::from_be_bytes([head[4], head[5]])));
-                }
-            }
-        }
+    fn send(&mut self, number: usize) {
+        self.stream.write_all(&self.requests[number]).expect("the meter is there");
+    }
+
+    fn receive(&mut self) {
+        receive(&mut self.stream, self.head, self.length);
     }
 }
