@@ -15,8 +15,9 @@ telegraf=v1.39.3
 telegraf_needs_go=1.26
 fetched_go=go1.26.8
 # The parts of Telegraf that telegraf/ and the tests use; all of Telegraf would take ten times as long to build.
-telegraf_tags=custom,inputs.execd,outputs.discard,outputs.file,outputs.influxdb,outputs.influxdb_v2,outputs.influxdb_v3
-telegraf_tags+=,outputs.mqtt,outputs.prometheus_client,processors.starlark,parsers.influx,serializers.influx,serializers.json
+telegraf_tags=custom,inputs.execd,inputs.modbus,outputs.discard,outputs.file,outputs.influxdb,outputs.influxdb_v2
+telegraf_tags+=,outputs.influxdb_v3,outputs.mqtt,outputs.prometheus_client,processors.starlark,parsers.influx
+telegraf_tags+=,serializers.influx,serializers.json
 
 die() {
     echo "tests/run.sh: $*" >&2
