@@ -136,9 +136,9 @@ fn every_panel_shows_the_truth_of_a_plant_in_trouble() {
     // All meters. Up: press-4, pump-1, pump-3. Down: press-5, pump-2.
     shown.assert_last(panel("Meters up"), "", &[("up", json!(3))]);
     shown.assert_last(panel("Meters down"), "", &[("down", json!(2))]);
-    let gaps = shown.trouble.moments("gap");
+    let gaps = shown.trouble.events("gap");
     shown.assert_last(panel("Gaps"), "", &[("gaps", json!(1 + gaps))]);
-    let resets = 1 + shown.trouble.moments("counter_reset");
+    let resets = 1 + shown.trouble.events("counter_reset");
     shown.assert_last(panel("Counter resets"), "", &[("resets", json!(resets))]);
     let pumps: f64 =
         (1..=3).map(|pump| shown.trouble.truth(&format!("pump-{pump}"), "active_power_total_w")).sum();
