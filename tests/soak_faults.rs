@@ -129,6 +129,7 @@ impl Soak {
             match self.plant.judge(meter, &line) {
                 Ok(values) => self.values += values as u64,
                 Err(wrong) => {
+                    eprintln!("PROBLEM: {wrong}");
                     self.wrong += 1;
                     self.problems.push(wrong);
                 }

@@ -243,7 +243,11 @@ impl Plant {
                     });
                 }
             }
-            Trouble::CounterReset => self.simulated.meter(at).reset_counters(),
+            Trouble::CounterReset => {
+                // A counter has risen since the last look, and what it had reached is about to be gone.
+                post.truth.look(self.simulated.meter(at));
+                self.simulated.meter(at).reset_counters();
+            }
             Trouble::Relay(spoil) => spoil.start(post.relay.as_ref().expect("it is behind a relay")),
             trouble => self.simulated.break_it(at, trouble.faults().expect("it is the meter's own")),
         }
