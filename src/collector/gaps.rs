@@ -42,6 +42,8 @@ impl Cause {
 struct Track {
     last: Option<SystemTime>,
     broken: Option<Cause>,
+    /// It was due since, and not read.
+    missed: bool,
 }
 
 /// Remembers per table when it was last read and whether it failed since.
@@ -55,12 +57,13 @@ impl Gaps {
     /// A table was last read at this time, before the plugin started.
     pub fn restore(&mut self, table: Table, last: SystemTime) {
         let reason = Cause::Meter("the plugin was not running".to_owned());
-        self.tracks.insert(table, Track { last: Some(last), broken: Some(reason) });
+        self.tracks.insert(table, Track { last: Some(last), broken: Some(reason), missed: false });
     }
 
     /// A table that was due was not read, or not completely.
     pub fn broke(&mut self, table: Table, cause: Cause) {
         let track = self.tracks.entry(table).or_default();
+        track.missed = true;
         if matches!(track.broken, None | Some(Cause::Clock(_))) {
             track.broken = Some(cause);
         }
@@ -84,12 +87,12 @@ impl Gaps {
     /// suspended host, is a gap as well.
     pub fn read(&mut self, table: Table, at: SystemTime, period: Option<Duration>) {
         let track = self.tracks.entry(table).or_default();
-        let broken = track.broken.take();
+        let (broken, missed) = (track.broken.take(), std::mem::take(&mut track.missed));
         if let Some(last) = track.last.replace(at) {
             let silence = at.duration_since(last).unwrap_or_default();
             let late = period.is_some_and(|period| silence > period.mul_f64(2.5));
-            // A restart within the period lost nothing.
-            let lost = period.is_none_or(|period| silence > period.mul_f64(1.5));
+            // A restart within the period, or a clock that was set a little, lost nothing.
+            let lost = missed || period.is_none_or(|period| silence > period.mul_f64(1.5));
             match broken {
                 Some(cause) if lost => self.found.push((table, last, at, cause)),
                 None if late => {
@@ -171,6 +174,17 @@ mod tests {
         assert_eq!(events[0].table.as_deref(), Some("realtime,alarm"));
         assert_eq!(events[0].reason.as_deref(), Some("no reply"));
         assert!(gaps.ended().is_empty());
+    }
+
+    #[test]
+    fn one_lost_reading_is_a_gap_however_late_the_one_before_it_came() {
+        let mut gaps = Gaps::default();
+        gaps.read(Table::Realtime, at(16), PERIOD);
+        gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()));
+        gaps.read(Table::Realtime, at(30), PERIOD);
+        assert_eq!(gaps.ended().len(), 1);
+        gaps.read(Table::Realtime, at(44), PERIOD);
+        assert!(gaps.ended().is_empty(), "14 s without a failure are a reading that came late");
     }
 
     #[test]
