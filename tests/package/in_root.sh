@@ -1,5 +1,5 @@
 #!/bin/bash
-# What run.sh does inside a root: /root/first.deb is the package, 1000.deb and 1001.deb are later releases of it, the
+# What run.sh does inside a root: /srv/first.deb is the package, 1000.deb and 1001.deb are later releases of it, the
 # last one with another sample configuration. Prints what was promised and kept, or the first promise that was broken.
 set -euo pipefail
 
@@ -33,7 +33,7 @@ wait_for() {
 
 # Everything in the file system that a package may leave behind.
 everything() {
-    find / -xdev \( -path /proc -o -path /tmp -o -path /root -o -path /var/lib/dpkg -o -path /var/log \) -prune -o -print | sort
+    find / -xdev \( -path /proc -o -path /tmp -o -path /srv -o -path /var/lib/dpkg -o -path /var/log \) -prune -o -print | sort
 }
 
 accounts() {
@@ -75,7 +75,7 @@ more_lines_than() {
 
 ! id telegraf >/dev/null 2>&1 || fail "this root has a user telegraf"
 before=$(everything) accounts=$(accounts)
-quietly_install --install /root/first.deb
+quietly_install --install /srv/first.deb
 [ "$(accounts)" = "$accounts" ] || fail "the package has changed users or groups"
 [ "$(stat --format '%a %U:%G' $config)" = "644 root:root" ] || fail "$config: $(stat --format '%a %U:%G' $config)"
 for theirs in /etc/telegraf /var/lib/telegraf; do
@@ -107,7 +107,7 @@ install -d -o telegraf -g telegraf /var/lib/telegraf
 printf '[agent]\n  flush_interval = "1s"\n[[outputs.file]]\n  files = ["stdout"]\n' >/etc/telegraf/telegraf.conf
 before=$(everything) accounts=$(accounts)
 
-quietly_install --install /root/first.deb
+quietly_install --install /srv/first.deb
 [ "$(accounts)" = "$accounts" ] || fail "the package has changed users or groups"
 [ -z "$(ls /etc/telegraf/telegraf.d)" ] || fail "the package has put something into telegraf.d"
 kept "installs beside Telegraf, and leaves its configuration alone"
@@ -127,7 +127,7 @@ kept "data comes through Telegraf, started from the shipped example: $(grep -m1 
 
 plugin=$(plugin_pid)
 [ -n "$plugin" ] || fail "no plugin runs"
-quietly_install --install /root/1000.deb
+quietly_install --install /srv/1000.deb
 [ "$(dpkg-query --show --showformat '${Version}' telegraf-pm500)" = 1000 ] || fail "not upgraded"
 [ "$(cat $config)" = "$edited" ] || fail "the upgrade has changed the edited $config"
 count=$(lines)
@@ -135,7 +135,7 @@ wait_for "metrics after the upgrade" more_lines_than $((count + 2))
 [ "$(plugin_pid)" = "$plugin" ] || fail "the upgrade has ended the running plugin"
 [[ "$(readlink "/proc/$plugin/exe")" == *"(deleted)" ]] || fail "the program was not replaced"
 kept "upgraded while it runs: the plugin goes on, the edited configuration is kept"
-quietly_install --force-confold --install /root/1001.deb
+quietly_install --force-confold --install /srv/1001.deb
 [ "$(cat $config)" = "$edited" ] || fail "an upgrade with a new sample has changed the edited $config"
 grep -q '^# new = true' $config.dpkg-dist || fail "the new sample is not beside the edited file"
 [ "$(plugin_pid)" = "$plugin" ] || fail "the second upgrade has ended the running plugin"
@@ -154,7 +154,7 @@ quietly_install --remove telegraf-pm500
 [ ! -e /usr/bin/telegraf-pm500 ] || fail "removed, and the program is still there"
 [ "$(cat $config)" = "$edited" ] || fail "removed, and the configuration is not the edited one"
 [ -e $state ] || fail "removed, and the state is gone"
-quietly_install --install /root/1001.deb
+quietly_install --install /srv/1001.deb
 [ "$(cat $config)" = "$edited" ] || fail "reinstalled, and the configuration is not the edited one"
 runuser -u telegraf -- telegraf-pm500 check 2>$log | grep -q 127.0.0.2 || fail "reinstalled, and check does not read the meter"
 kept "removed and reinstalled: configuration and state stay"

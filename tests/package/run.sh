@@ -70,15 +70,15 @@ test_in() {
     mkdir "$root"
     tar --directory "$root" --extract --numeric-owner --file "$roots/$suite.tar"
     install -m 0755 "$telegraf" "$root/usr/bin/telegraf"
-    install -m 0755 tests/package/in_root.sh "$root/root/"
-    cp "$work/first.deb" "$work/1000.deb" "$work/1001.deb" "$root/root/"
+    install -m 0755 tests/package/in_root.sh "$root/srv/"
+    cp "$work/first.deb" "$work/1000.deb" "$work/1001.deb" "$root/srv/"
     echo "In a root of $suite:"
     # Its own processes, its own network with nothing but the loopback, its own mounts.
     # shellcheck disable=SC2016 # expanded inside
     unshare --mount --net --pid --fork --kill-child bash -c '
         ip link set lo up
         mount --types proc proc "$1/proc"
-        exec chroot "$1" /usr/bin/env --ignore-environment PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root /root/in_root.sh
+        exec chroot "$1" /usr/bin/env --ignore-environment PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root /srv/in_root.sh
     ' bash "$root" || die "the package failed in a root of $suite"
     rm -rf "$root"
     echo "  took $((SECONDS - begun)) s"
