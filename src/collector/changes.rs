@@ -4,7 +4,7 @@ use crate::meter::element::WireType;
 use crate::meter::{Profile, Readings, Table, Use};
 
 use super::events::{Event, decimal};
-use super::state::Record;
+use super::state::{Record, note};
 
 /// Compares a gather with what is remembered, remembers the new values, and tells what changed.
 pub fn changes(profile: &Profile, readings: &Readings, record: &mut Record) -> Vec<Event> {
@@ -15,7 +15,7 @@ pub fn changes(profile: &Profile, readings: &Readings, record: &mut Record) -> V
             continue;
         }
         let Some(now) = readings.number(index).map(decimal) else { continue };
-        let before = record.settings.insert(element.name.clone(), now);
+        let before = note(&mut record.settings, &element.name, now);
         let Some(before) = before.filter(|before| *before != now) else { continue };
         let word = |code: f64| Some(element.labels.as_ref()?.1.get(code as usize)?.clone());
         let told = |code: f64| word(code).unwrap_or_else(|| code.to_string());

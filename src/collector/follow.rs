@@ -13,6 +13,7 @@ use super::gaps::Cause;
 use super::health::Outcome;
 use super::interval::lines;
 use super::schedule::Due;
+use super::state::note;
 use super::{Collector, changes, resets};
 
 impl Collector {
@@ -36,7 +37,7 @@ impl Collector {
                     let Some(taken) = self.readings.taken(table) else { continue };
                     let period = (!due.triggered).then(|| self.config.period(table));
                     self.gaps.read(table, taken, period);
-                    self.record.last_read_ms.insert(table.name().to_owned(), milliseconds(taken));
+                    note(&mut self.record.last_read_ms, table.name(), milliseconds(taken));
                 }
             }
         }

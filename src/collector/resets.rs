@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use crate::meter::{Kind, Profile, Readings, Table, Use, Value};
 
 use super::events::{Event, decimal};
-use super::state::Record;
+use super::state::{Record, note};
 
 /// A counter above this part of its range that falls below the other end of it rolled over.
 const TOP: f64 = 0.95;
@@ -32,7 +32,7 @@ pub fn counter_fell(profile: &Profile, readings: &Readings, record: &Record) -> 
 pub fn resets(profile: &Profile, readings: &Readings, record: &mut Record) -> Vec<Event> {
     let (mut reset, mut rolled) = (Vec::new(), Vec::new());
     for (name, now, top) in counters(profile, readings) {
-        let before = record.counters.insert(name.to_owned(), now);
+        let before = note(&mut record.counters, name, now);
         let Some(before) = before.filter(|before| *before > now) else { continue };
         let over = before as f64 > TOP * top && (now as f64) < (1.0 - TOP) * top;
         if over { &mut rolled } else { &mut reset }.push((name, before, now));
@@ -47,7 +47,7 @@ pub fn resets(profile: &Profile, readings: &Readings, record: &mut Record) -> Ve
 
 /// Name, value and largest possible value of each counter that was read.
 fn counters<'a>(profile: &'a Profile, readings: &'a Readings) -> impl Iterator<Item = (&'a str, i64, f64)> {
-    let counters = profile.elements.iter().enumerate();
+    let counters = profile.elements_of(Table::Energy);
     let counters = counters.filter(|(_, row)| row.usage == Use::Field && row.kind == Kind::Counter);
     counters.filter_map(|(index, row)| match readings.get(index) {
         Some(Value::Integer(value)) => Some((row.name.as_str(), *value, row.range.1)),
@@ -102,7 +102,7 @@ fn max_reset(profile: &Profile, readings: &Readings, maxima: &mut BTreeMap<Strin
         if name.starts_with("power_factor") {
             continue;
         }
-        let Some(before) = maxima.insert(name.to_owned(), now).filter(|before| *before > 0.0) else {
+        let Some(before) = note(maxima, name, now).filter(|before| *before > 0.0) else {
             continue;
         };
         compared += 1;

@@ -4,6 +4,7 @@
 //! session: a request that timed out, was cancelled or was answered strangely can never be answered late
 //! into the next request, because there is no next request on that connection.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::time::Duration;
@@ -111,7 +112,7 @@ impl Session {
         let stream = Some(BufReader::with_capacity(BUFFER, stream));
         let mut session = Session { stream, handle: 0, context: rand::random() };
         let reply = session
-            .exchange(packet::REGISTER_SESSION, &packet::REGISTER_DATA, within, "RegisterSession")
+            .exchange(packet::REGISTER_SESSION, &packet::REGISTER_DATA, within, &"RegisterSession")
             .await?;
         if reply.header.session_handle == 0 {
             let wrong = Malformed("the meter registered session 0".to_owned());
@@ -135,8 +136,7 @@ impl Session {
         read: Read,
         within: Duration,
     ) -> Result<Result<Vec<u8>, Refused>, SessionError> {
-        let what = read.to_string();
-        let reply = self.exchange(packet::SEND_RR_DATA, &read.encode(), within, &what).await?;
+        let reply = self.exchange(packet::SEND_RR_DATA, &read.encode(), within, &read).await?;
         self.answer(read.decode(&reply.data), &reply)
     }
 
@@ -150,7 +150,7 @@ impl Session {
         within: Duration,
     ) -> Result<Result<Accepted, Refused>, SessionError> {
         let data = encode_request(&open.request());
-        let reply = self.exchange(packet::SEND_RR_DATA, &data, within, "the Forward Open").await?;
+        let reply = self.exchange(packet::SEND_RR_DATA, &data, within, &"the Forward Open").await?;
         let answer = decode_reply(FORWARD_OPEN, &reply.data).and_then(|answer| match answer {
             Ok(opened) => Ok(Ok(Accepted {
                 opened: Opened::decode(&opened)?,
@@ -172,7 +172,7 @@ impl Session {
         within: Duration,
     ) -> Result<Result<(), Refused>, SessionError> {
         let data = encode_request(&close.request());
-        let reply = self.exchange(packet::SEND_RR_DATA, &data, within, "the Forward Close").await?;
+        let reply = self.exchange(packet::SEND_RR_DATA, &data, within, &"the Forward Close").await?;
         let answer = decode_reply(FORWARD_CLOSE, &reply.data).map(|answer| answer.map(|_| ()));
         self.answer(answer, &reply)
     }
@@ -200,7 +200,7 @@ impl Session {
         command: u16,
         data: &[u8],
         within: Duration,
-        what: &str,
+        what: &(dyn fmt::Display + Sync),
     ) -> Result<Packet, SessionError> {
         let mut stream = self.stream.take().ok_or(SessionError::Closed)?;
         self.context = self.context.wrapping_add(1);
@@ -212,7 +212,7 @@ impl Session {
         };
         let reply = timeout(within, exchange)
             .await
-            .map_err(|_| SessionError::Timeout { request: what.to_owned(), after: within })??;
+            .map_err(|_| SessionError::Timeout { request: what.to_string(), after: within })??;
         self.check(&reply, command, context)?;
         self.stream = Some(stream);
         Ok(reply)

@@ -122,7 +122,9 @@ impl Profile {
 
     /// The elements of a table with their index in [`Profile::elements`], in field order.
     pub fn elements_of(&self, table: Table) -> impl Iterator<Item = (usize, &Element)> + Clone {
-        self.elements.iter().enumerate().filter(move |(_, element)| element.table == table)
+        let first = self.elements.partition_point(|element| element.table < table);
+        let after = self.elements.partition_point(|element| element.table <= table);
+        (first..).zip(&self.elements[first..after])
     }
 
     /// Finds an element's index by table and name.

@@ -49,7 +49,7 @@ pub struct Modbus {
     /// Elements that the meter refused alone, with what it said.
     refused: Vec<(usize, Failure)>,
     /// The plan for the tables it was made for, until something new is learned.
-    planned: Option<(TableSet, Vec<Block>)>,
+    planned: Option<(TableSet, Vec<Arc<Block>>)>,
 }
 
 /// What became of one block.
@@ -97,13 +97,13 @@ impl Modbus {
             self.refused.clear();
             self.planned = None;
         }
-        let mut queue: VecDeque<Block> = self.plan(gather.tables).into();
+        let mut queue: VecDeque<Arc<Block>> = self.plan(gather.tables).into();
         let mut faults = 0;
-        let mut late: Option<Block> = None;
+        let mut late: Option<Arc<Block>> = None;
         let mut idle = self.connection.is_some();
         while let Some(block) = queue.pop_front() {
-            let pending = queue.iter().chain([&block]).map(|block| self.tables_of(block));
-            gather.tried = gather.tables.difference(pending.fold(TableSet::EMPTY, TableSet::union));
+            let pending = queue.iter().map(|block| block.tables);
+            gather.tried = gather.tables.difference(pending.fold(block.tables, TableSet::union));
             let mut step = self.step(&block, gather).await;
             if std::mem::take(&mut idle) && matches!(step, Step::Lost(Failure::Connection(_))) {
                 step = self.step(&block, gather).await;
@@ -116,29 +116,29 @@ impl Modbus {
                     continue;
                 }
                 Step::Refused(failure) => {
-                    self.fail(&block, &failure, gather);
+                    fail(&block, &failure, gather);
                     continue;
                 }
                 Step::Instead(parts) => {
-                    parts.into_iter().rev().for_each(|part| queue.push_front(part));
+                    parts.into_iter().rev().for_each(|part| queue.push_front(Arc::new(part)));
                     continue;
                 }
                 Step::Lost(failure) => {
                     faults += 1;
                     count(&failure, gather);
                     late = matches!(failure, Failure::Timeout(_)).then(|| block.clone());
-                    self.fail(&block, &failure, gather);
+                    fail(&block, &failure, gather);
                     if faults < 2 {
                         continue;
                     }
                     failure
                 }
                 Step::NotNow(failure) => {
-                    self.fail(&block, &failure, gather);
+                    fail(&block, &failure, gather);
                     failure
                 }
             };
-            queue.drain(..).for_each(|block| self.fail(&block, &failure, gather));
+            queue.drain(..).for_each(|block| fail(&block, &failure, gather));
         }
         for (index, failure) in &self.refused {
             let table = self.profile.elements[*index].table;
@@ -258,22 +258,12 @@ impl Modbus {
         if let Some(blocks) = &mut gather.registers {
             blocks.push((block.start, words.to_vec()));
         }
-        for table in self.tables_of(block).iter() {
+        for table in block.tables.iter() {
             gather.arrived(table);
         }
     }
 
-    fn fail(&self, block: &Block, failure: &Failure, gather: &mut Gather<'_>) {
-        for table in self.tables_of(block).iter() {
-            gather.fail(table, failure.clone());
-        }
-    }
-
-    fn tables_of(&self, block: &Block) -> TableSet {
-        block.elements.iter().map(|index| self.profile.elements[*index].table).collect()
-    }
-
-    fn plan(&mut self, tables: TableSet) -> Vec<Block> {
+    fn plan(&mut self, tables: TableSet) -> Vec<Arc<Block>> {
         if let Some((planned, blocks)) = &self.planned
             && *planned == tables
         {
@@ -286,6 +276,7 @@ impl Modbus {
             .map(|(index, _)| index)
             .collect();
         let blocks = plan(&self.profile, &wanted, self.settings.max_registers, &self.splits);
+        let blocks: Vec<Arc<Block>> = blocks.into_iter().map(Arc::new).collect();
         self.planned = Some((tables, blocks.clone()));
         blocks
     }
@@ -295,6 +286,12 @@ impl Modbus {
 fn refusal_of(block: &Block, code: ExceptionCode) -> String {
     let (first, last) = (block.start, block.start + (block.count - 1));
     format!("the read of 0x{first:04X} to 0x{last:04X} is refused: {}", exception(code))
+}
+
+fn fail(block: &Block, failure: &Failure, gather: &mut Gather<'_>) {
+    for table in block.tables.iter() {
+        gather.fail(table, failure.clone());
+    }
 }
 
 fn count(failure: &Failure, gather: &mut Gather<'_>) {

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::meter::Profile;
 use crate::meter::profile::PASSWORD_REGISTER;
+use crate::meter::{Profile, TableSet};
 
 /// Unwanted registers that a read may include to join two neighbors: reading ten more registers is
 /// cheaper than another request.
@@ -22,6 +22,8 @@ pub struct Block {
     pub count: u16,
     /// Indexes of the wanted elements inside, in address order.
     pub elements: Vec<usize>,
+    /// The tables of these elements.
+    pub tables: TableSet,
 }
 
 impl Block {
@@ -82,7 +84,9 @@ pub fn plan(profile: &Profile, wanted: &[usize], max_registers: u16, splits: &BT
     blocks
         .into_iter()
         .filter_map(|(start, end, elements)| {
-            Some(Block { start: start.try_into().ok()?, count: (end - start).try_into().ok()?, elements })
+            let tables = elements.iter().map(|index| profile.elements[*index].table).collect();
+            let (start, count) = (start.try_into().ok()?, (end - start).try_into().ok()?);
+            Some(Block { start, count, elements, tables })
         })
         .collect()
 }
