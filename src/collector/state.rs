@@ -45,42 +45,6 @@ pub struct Record {
     pub last_modbus_ms: Option<i64>,
 }
 
-impl Record {
-    /// Takes over what another says, in place: from gather to gather only numbers change.
-    fn become_like(&mut self, other: &Record) {
-        let Record {
-            serial_number,
-            cip_serial_number,
-            last_read_ms,
-            counters,
-            settings,
-            maxima,
-            demand_runs,
-            interval,
-            open_connections,
-            last_modbus_ms,
-        } = other;
-        self.serial_number.clone_from(serial_number);
-        self.cip_serial_number = *cip_serial_number;
-        adopt(&mut self.last_read_ms, last_read_ms);
-        adopt(&mut self.counters, counters);
-        adopt(&mut self.settings, settings);
-        adopt(&mut self.maxima, maxima);
-        self.demand_runs = *demand_runs;
-        self.interval.clone_from(interval);
-        self.open_connections.clone_from(open_connections);
-        self.last_modbus_ms = *last_modbus_ms;
-    }
-}
-
-fn adopt<V: Copy>(known: &mut BTreeMap<String, V>, new: &BTreeMap<String, V>) {
-    if known.keys().eq(new.keys()) {
-        known.values_mut().zip(new.values()).for_each(|(known, new)| *known = *new);
-    } else {
-        known.clone_from(new);
-    }
-}
-
 /// Remembers a value by its name; returns the one before.
 pub fn note<V>(map: &mut BTreeMap<String, V>, name: &str, value: V) -> Option<V> {
     match map.get_mut(name) {
@@ -148,14 +112,10 @@ impl State {
     /// Remembers a meter.
     pub fn remember(&self, meter: &str, record: &Record) {
         let mut inner = self.lock();
-        match inner.meters.get_mut(meter) {
-            Some(known) if known == record => return,
-            Some(known) => known.become_like(record),
-            None => {
-                inner.meters.insert(meter.to_owned(), record.clone());
-            }
+        if inner.meters.get(meter) != Some(record) {
+            inner.meters.insert(meter.to_owned(), record.clone());
+            inner.changed = true;
         }
-        inner.changed = true;
     }
 
     /// Writes the file if something changed since the last time.
