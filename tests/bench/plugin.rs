@@ -16,19 +16,32 @@ pub(crate) struct Reading {
     pub(crate) connection: &'static str,
     pub(crate) tables: &'static [&'static str],
     pub(crate) interval: Duration,
+    /// At whole multiples of the interval on the wall clock, as by default. Energy is then read at that very time
+    /// and the other tables a little later, spread over the meters: two gathers in each interval.
+    pub(crate) rounded: bool,
 }
 
 impl Default for Reading {
     /// What a configuration of three lines reads, every second.
     fn default() -> Reading {
-        Reading { connection: "explicit", tables: &["realtime", "alarm"], interval: Duration::from_secs(1) }
+        Reading {
+            connection: "explicit",
+            tables: &["realtime", "alarm"],
+            interval: Duration::from_secs(1),
+            rounded: true,
+        }
     }
 }
 
 impl Reading {
-    /// What Telegraf's own Modbus input can read as well.
+    /// What Telegraf's own Modbus input can read as well, in one gather as it does.
     pub(crate) fn modbus() -> Reading {
-        Reading { connection: "modbus", tables: &crate::telegraf::TABLES, ..Reading::default() }
+        Reading {
+            connection: "modbus",
+            tables: &crate::telegraf::TABLES,
+            rounded: false,
+            ..Reading::default()
+        }
     }
 
     /// The configuration of meters that are read like this, in a file.
@@ -38,8 +51,9 @@ impl Reading {
             self.tables.iter().map(|table| format!("{table} = \"{interval}\"")).collect();
         let mut text = format!(
             "[[inputs.powermonitor_500]]\nstate_file = \"\"\nlog_level = \"error\"\ninterval = \"{interval}\"\n\
-             connection = \"{}\"\ntables = {:?}\nintervals = {{ {} }}\nevidence = \"guessed\"\n\
+             round_interval = {}\nconnection = \"{}\"\ntables = {:?}\nintervals = {{ {} }}\nevidence = \"guessed\"\n\
              modbus_port = {MODBUS_PORT}\nclose_after_gather = false\n",
+            self.rounded,
             self.connection,
             self.tables,
             every_time.join(", ")
