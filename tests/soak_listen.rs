@@ -224,7 +224,7 @@ fn start_plugin(plant: &Plant, interval: &str) -> Program {
     for (number, meter) in (1..).zip(plant.meters()) {
         let address = meter.eip();
         text += &format!(
-            "[[inputs.powermonitor_500.meter]]\nname = \"meter {number:02}\"\naddress = \"{address}\"\n"
+            "[[inputs.powermonitor_500.meter]]\nname = \"meter {number:03}\"\naddress = \"{address}\"\n"
         );
     }
     let path = config(&directory, &text);
