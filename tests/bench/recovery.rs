@@ -15,6 +15,8 @@ use crate::subject::Subject;
 /// The meter behind a cable of its own, and our end of it.
 const METER: &str = "10.99.0.2";
 const HERE: &str = "10.99.0.1";
+/// A process that is started gets this long to begin.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(effort: &Effort) -> Vec<Table> {
     let mut table =
@@ -77,6 +79,7 @@ fn link(outage: Duration) -> f64 {
     command.args(["--net", "sh", "-c", &script, env!("CARGO_BIN_EXE_telegraf-pm500")]);
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
     let mut meter = spawned.expect("unshare is there: install util-linux");
+    wait_for_a_network_of_its_own(meter.id());
     ip(&format!("link add to-meter type veth peer name eth0 netns {}", meter.id()));
     ip(&format!("address add {HERE}/24 dev to-meter"));
     ip("link set to-meter up");
@@ -92,6 +95,16 @@ fn link(outage: Duration) -> f64 {
     // The cable goes with the meter's namespace, which the kernel ends in its own time.
     let _ = Command::new("ip").args(["link", "delete", "to-meter"]).stderr(Stdio::null()).status();
     after
+}
+
+/// A cable that is laid before would end in our own network.
+fn wait_for_a_network_of_its_own(process: u32) {
+    let network = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net")).ok();
+    let until = Instant::now() + DEADLINE;
+    while network(&process.to_string()) == network("self") {
+        assert!(Instant::now() < until, "unshare does not begin");
+        sleep(Duration::from_millis(1));
+    }
 }
 
 fn ip(arguments: &str) {
