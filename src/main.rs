@@ -17,8 +17,10 @@ fn main() -> ExitCode {
         }
         Err(wrong) => {
             let text = wrong.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            return refuse(&format!("{} (see --help)", first.strip_prefix("error: ").unwrap_or(first)));
+            // What is missing or possible stands on lines of its own; tips and usage follow after an empty one.
+            let said: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+            let said = said.join(" ");
+            return refuse(&format!("{} (see --help)", said.strip_prefix("error: ").unwrap_or(&said)));
         }
     };
     match commands::dispatch(cli) {

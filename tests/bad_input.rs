@@ -127,6 +127,7 @@ fn a_slip_on_the_command_line_is_named_and_help_is_offered() {
         (&["dump", "127.0.0.1", "--unit-id", "256"], "256"),
         (&["dump", "--simulated", "127.0.0.1"], "cannot be used with"),
         (&["simulate", "--info-size", "10"], "10"),
+        (&["verify"], "<ADDRESS>"),
     ] {
         refused(arguments, says);
         refused(arguments, "--help");
