@@ -42,16 +42,6 @@ set_up_tools() {
     fi
 }
 
-# What the compiler writes into the program about where the sources are must not depend on where they are.
-remap_paths() {
-    local flags="--remap-path-prefix=$PWD=/telegraf-pm500" registry
-    cargo fetch --quiet --locked || die "cargo could not fetch the dependencies; is the network reachable?"
-    for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
-        flags+=$'\x1f'"--remap-path-prefix=$registry=/cargo"
-    done
-    export CARGO_ENCODED_RUSTFLAGS=$flags
-}
-
 # Holds the program against what the package says that it depends on.
 check_needs() {
     local program=$1 newest foreign
@@ -64,6 +54,14 @@ check_needs() {
     echo "$program needs $newest and no library besides libc6"
 }
 
+# What the compiler writes into the program must not say where, and by whom, it was built.
+check_paths() {
+    local program=$1 path
+    for path in "$PWD" "${CARGO_HOME:-$HOME/.cargo}" "${RUSTUP_HOME:-$HOME/.rustup}" "$HOME/"; do
+        ! grep --quiet --text --fixed-strings -e "$path" "$program" || die "$program contains the path $path"
+    done
+}
+
 build() {
     local architecture=$1 target output
     case $architecture in
@@ -74,12 +72,16 @@ build() {
     if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ]; then
         rustup target add "$target" || die "Rust's standard library for $target is missing, and rustup could not fetch it"
     fi
+    # Each without the crates of the other.
     cargo zigbuild --locked --release --bin telegraf-pm500 --target "$target.$glibc"
+    cargo zigbuild --locked --release --features sparkplug --bin telegraf-pm500-sparkplug --target "$target.$glibc"
     check_needs "target/$target/release/telegraf-pm500"
+    check_paths "target/$target/release/telegraf-pm500"
+    check_needs "target/$target/release/telegraf-pm500-sparkplug"
+    check_paths "target/$target/release/telegraf-pm500-sparkplug"
     output=$package/telegraf-pm500_$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)_$architecture.deb
     # Stripped by the release profile already, and not by a tool of this machine's architecture.
     cargo deb --quiet --locked --no-build --no-strip --target "$target" --output "$output"
-
 }
 
 set_up_tools
@@ -90,8 +92,9 @@ export SOURCE_DATE_EPOCH
 # Files are packed with the modes that Cargo.toml names; directories must not depend on who builds.
 umask 022
 rm -rf "$package/generated"
-cargo run --quiet --locked --example generate -- "$package/generated"
-remap_paths
+cargo run --quiet --locked --features sparkplug --example generate -- "$package/generated"
+# Whatever wrapper the builder has for other programs.
+export RUSTC_WRAPPER=$PWD/packaging/rustc.sh
 for architecture in "${@:-amd64 arm64}"; do
     for each in $architecture; do build "$each"; done
 done

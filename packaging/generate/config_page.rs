@@ -1,4 +1,4 @@
-//! The sample configuration → telegraf-pm500(5).
+//! The sample configurations → telegraf-pm500(5) and telegraf-pm500-sparkplug(5).
 //!
 //! The sample's own form is what is read: `## ---- Title ---` begins a section, other lines with `##` are text,
 //! `# name = value` is an option with its default, a line in brackets a table. Text belongs to the options
@@ -8,23 +8,65 @@
 use clap_mangen::roff::{Roff, bold, roman};
 use telegraf_pm500::config::{Config, DEFAULT_PATH};
 
-/// File name and text of the page.
-pub(crate) fn page() -> (String, Vec<u8>) {
-    let sample = parse(Config::sample());
+/// A sample configuration and what its page says besides.
+struct Manual {
+    /// Program.
+    name: &'static str,
+    /// What the configuration is of.
+    title: &'static str,
+    /// Where it is looked for.
+    path: &'static str,
+    sample: &'static str,
+    /// What the example is of.
+    example: &'static str,
+    /// Options without a default.
+    needed: &'static [&'static str],
+}
+
+const PLUGIN: Manual = Manual {
+    name: "telegraf-pm500",
+    title: "configuration of the PowerMonitor 500 plugin",
+    path: DEFAULT_PATH,
+    sample: Config::sample(),
+    example: "Everything that one meter needs:",
+    needed: &["address"],
+};
+
+#[cfg(feature = "sparkplug")]
+const SPARKPLUG: Manual = Manual {
+    name: "telegraf-pm500-sparkplug",
+    title: "configuration of the Sparkplug B output",
+    path: telegraf_pm500::sparkplug::config::DEFAULT_PATH,
+    sample: telegraf_pm500::sparkplug::config::Config::sample(),
+    example: "Everything that an edge node needs:",
+    needed: &["broker", "group_id", "edge_node_id"],
+};
+
+/// File names and texts of the pages; the second exists with the feature `sparkplug` only.
+pub(crate) fn pages() -> Vec<(String, Vec<u8>)> {
+    vec![
+        page(&PLUGIN),
+        #[cfg(feature = "sparkplug")]
+        page(&SPARKPLUG),
+    ]
+}
+
+fn page(manual: &Manual) -> (String, Vec<u8>) {
+    let Manual { name, title, path, example: words, needed, .. } = manual;
+    let sample = parse(manual.sample);
     let mut roff = Roff::new();
     let source = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
-    roff.control("TH", ["telegraf-pm500", "5", "", source, crate::MANUAL]);
-    roff.control("SH", ["NAME"])
-        .text([roman("telegraf-pm500 - configuration of the PowerMonitor 500 plugin")]);
-    roff.control("SH", ["SYNOPSIS"]).text([bold(DEFAULT_PATH)]);
+    roff.control("TH", [*name, "5", "", source, crate::MANUAL]);
+    roff.control("SH", ["NAME"]).text([roman(format!("{name} - {title}"))]);
+    roff.control("SH", ["SYNOPSIS"]).text([bold(*path)]);
     roff.control("SH", ["DESCRIPTION"]);
     for part in &sample {
         write(&mut roff, part);
     }
-    roff.control("SH", ["EXAMPLE"]).text([roman("Everything that one meter needs:")]);
-    example(&mut roff, &smallest(&sample));
-    roff.control("SH", ["SEE ALSO"]).control("BR", ["telegraf-pm500", "(1)"]);
-    ("telegraf-pm500.5".to_owned(), roff.render().into_bytes())
+    roff.control("SH", ["EXAMPLE"]).text([roman(*words)]);
+    example(&mut roff, &smallest(&sample, needed));
+    roff.control("SH", ["SEE ALSO"]).control("BR", [*name, "(1)"]);
+    (format!("{name}.5"), roff.render().into_bytes())
 }
 
 /// What stands between two empty lines of the sample.
@@ -66,10 +108,11 @@ fn parse(sample: &str) -> Vec<Part> {
     parts
 }
 
-/// The tables and the one option that has no default.
-fn smallest(sample: &[Part]) -> Vec<String> {
-    let needed = |line: &&String| line.starts_with('[') || line.starts_with("address ");
-    sample.iter().flat_map(|part| &part.lines).filter(needed).cloned().collect()
+/// The tables and the options that have no default.
+fn smallest(sample: &[Part], needed: &[&str]) -> Vec<String> {
+    let option = |line: &str| needed.iter().any(|option| line.starts_with(&format!("{option} ")));
+    let wanted = |line: &&String| line.starts_with('[') || option(line);
+    sample.iter().flat_map(|part| &part.lines).filter(wanted).cloned().collect()
 }
 
 fn write(roff: &mut Roff, part: &Part) {
@@ -140,7 +183,7 @@ mod tests {
 
     #[test]
     fn every_option_of_the_sample_has_its_place_in_the_page() {
-        let page = String::from_utf8(page().1).unwrap();
+        let page = String::from_utf8(page(&PLUGIN).1).unwrap();
         let mut options = 0;
         for line in Config::sample().lines().filter_map(|line| line.trim_start().strip_prefix("# ")) {
             if let Some((name, _)) = line.split_once(" = ") {
@@ -153,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_example_is_a_configuration_with_one_meter() {
-        let example = smallest(&parse(Config::sample())).join("\n");
+        let example = smallest(&parse(Config::sample()), PLUGIN.needed).join("\n");
         let config = Config::parse(&example, &Overrides::default());
         assert_eq!(config.unwrap().meters.len(), 1, "{example}");
     }

@@ -1,4 +1,4 @@
-//! LICENSE.md and the crates that the program is built from → the package's copyright file.
+//! LICENSE.md and the crates that both programs are built from → the package's copyright file.
 //!
 //! The licenses of most crates ask that their text goes with every copy, the compiled program included. Cargo
 //! knows the crates, and their text lies beside their source.
@@ -68,7 +68,7 @@ pub(crate) fn text() -> anyhow::Result<String> {
     let own = own.trim_start_matches("# ");
     let mut text = format!(
         "telegraf-pm500 is under this license:\n\n{own}\n\
-         The program contains the crates named below and Rust's standard library (MIT or Apache-2.0), and of LLVM the\n\
+         The programs contain the crates named below and Rust's standard library (MIT or Apache-2.0), and of LLVM the\n\
          library that unwinds the stack (Apache-2.0 with LLVM exception). On Debian systems the text of Apache-2.0 is in\n\
          /usr/share/common-licenses/Apache-2.0.\n"
     );
@@ -81,7 +81,8 @@ pub(crate) fn text() -> anyhow::Result<String> {
 }
 
 fn metadata() -> anyhow::Result<Metadata> {
-    let arguments = ["metadata", "--format-version=1", "--locked", "--filter-platform", TARGET];
+    let arguments =
+        ["metadata", "--format-version=1", "--locked", "--features=sparkplug", "--filter-platform", TARGET];
     let said = Command::new("cargo").args(arguments).output().context("Cannot run cargo")?;
     if !said.status.success() {
         bail!("cargo metadata: {}", String::from_utf8_lossy(&said.stderr));
@@ -147,7 +148,9 @@ mod tests {
     #[test]
     fn crates_that_are_part_of_the_program_are_named_and_no_others() {
         let text = text().unwrap();
-        for part in ["tokio ", "clap_builder ", "rust-ethernet-ip-protocol ", "serde_json "] {
+        for part in
+            ["tokio ", "clap_builder ", "rust-ethernet-ip-protocol ", "serde_json ", "rustls ", "prost "]
+        {
             assert!(text.contains(&format!("\n{part}")), "{part}");
         }
         for other in ["clap_mangen ", "serde_derive ", "csv "] {

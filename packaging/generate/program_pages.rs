@@ -15,15 +15,42 @@ pub(crate) fn pages() -> Vec<(String, Vec<u8>)> {
         .get_subcommands()
         .map(|command| page(command.clone(), see_also(&[(&name, "1"), (&name, "5")])))
         .collect();
-    let mut end = exit_codes();
-    end.extend([files()]);
+    let mut end = exit_codes(&EXIT_CODES);
+    end.extend([files(&[
+        (DEFAULT_PATH, "Meters and settings. Telegraf must not load it."),
+        (DEFAULT_STATE_FILE, "What survives a restart, where the directory exists."),
+        (
+            "/usr/share/doc/telegraf-pm500/examples",
+            "What a Telegraf administrator copies: execd.conf and others.",
+        ),
+    ])]);
     let mut others: Vec<_> =
         program.get_subcommands().map(|command| (format!("{name}-{}", command.get_name()), "1")).collect();
     others.push((name, "5"));
     let others: Vec<_> = others.iter().map(|(name, section)| (name.as_str(), *section)).collect();
     end.extend([see_also(&others)]);
     pages.push(page(program, end));
+    #[cfg(feature = "sparkplug")]
+    pages.push(sparkplug());
     pages
+}
+
+/// The page of the second program.
+#[cfg(feature = "sparkplug")]
+fn sparkplug() -> (String, Vec<u8>) {
+    use telegraf_pm500::sparkplug::{cli, config};
+
+    let mut end = exit_codes(&EXIT_CODES[..2]);
+    end.extend([files(&[
+        (config::DEFAULT_PATH, "Broker, names and settings. Telegraf must not load it."),
+        ("/var/lib/telegraf/telegraf-pm500-sparkplug.state.json", "bdSeq, where the directory exists."),
+        (
+            "/var/lib/telegraf/telegraf-pm500-sparkplug.buffer",
+            "What waits for the broker, where the directory exists.",
+        ),
+    ])]);
+    end.extend([see_also(&[("telegraf-pm500-sparkplug", "5"), ("telegraf-pm500", "1")])]);
+    page(cli::declaration(), end)
 }
 
 fn page(command: Command, end: Roff) -> (String, Vec<u8>) {
@@ -38,27 +65,20 @@ fn page(command: Command, end: Roff) -> (String, Vec<u8>) {
     (man.get_filename(), text)
 }
 
-fn exit_codes() -> Roff {
+fn exit_codes(codes: &[(u8, &str)]) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["EXIT STATUS"]);
-    for (code, meaning) in EXIT_CODES {
-        roff.control("TP", []).text([bold(code.to_string())]).text([roman(meaning)]);
+    for (code, meaning) in codes {
+        roff.control("TP", []).text([bold(code.to_string())]).text([roman(*meaning)]);
     }
     roff
 }
 
-fn files() -> Roff {
+fn files(files: &[(&str, &str)]) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["FILES"]);
-    for (path, what) in [
-        (DEFAULT_PATH, "Meters and settings. Telegraf must not load it."),
-        (DEFAULT_STATE_FILE, "What survives a restart, where the directory exists."),
-        (
-            "/usr/share/doc/telegraf-pm500/examples",
-            "What a Telegraf administrator copies: execd.conf and others.",
-        ),
-    ] {
-        roff.control("TP", []).text([bold(path)]).text([roman(what)]);
+    for (path, what) in files {
+        roff.control("TP", []).text([bold(*path)]).text([roman(*what)]);
     }
     roff
 }

@@ -7,14 +7,24 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::config::DurationError;
+
+mod complaint;
 mod discover;
+mod meters;
+mod refusal;
 mod simulate;
+mod spelling;
 mod verify;
 
 pub use discover::DiscoverArgs;
-pub use simulate::{OwnerArgs, SimulateArgs};
+pub use meters::{ListenArgs, MeterArgs, ReadingArgs};
+pub use refusal::{answer, refuse, run_to_the_end};
+pub use simulate::{ControllerArgs, LineArgs, OwnerArgs, SimulateArgs};
+#[cfg(feature = "sparkplug")]
+pub(crate) use spelling::two_dashes;
 pub use verify::VerifyArgs;
 
 /// Telegraf external input plugin for Allen-Bradley PowerMonitor 500 meters (Bulletin 1420).
@@ -30,11 +40,14 @@ pub struct Cli {
     /// What to do instead of running as the plugin.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Say what is sent and received, too
+    /// Say each request and each reply in words, too
     #[arg(long, global = true, display_order = 100)]
     pub debug: bool,
-    /// Say errors only
+    /// Say what --debug says, and the bytes that are sent and received
     #[arg(long, global = true, conflicts_with = "debug", display_order = 101)]
+    pub trace: bool,
+    /// Say errors only
+    #[arg(long, global = true, conflicts_with_all = ["debug", "trace"], display_order = 102)]
     pub quiet: bool,
 }
 
@@ -66,8 +79,12 @@ pub struct PluginArgs {
 pub enum Command {
     /// Print the line protocol of meters, or of a simulated one
     Dump(Box<DumpArgs>),
-    /// Check a configuration and whether its meters answer
-    Check(CheckArgs),
+    /// Print the values of meters with their units
+    Show(Box<ShowArgs>),
+    /// Watch the values of meters live
+    Watch(Box<WatchArgs>),
+    /// Check a configuration, or meters by their addresses, and whether they answer
+    Check(Box<CheckArgs>),
     /// Find EtherNet/IP devices, and the meters among them
     Discover(DiscoverArgs),
     /// Prove the register map on a meter
@@ -75,33 +92,18 @@ pub enum Command {
     /// List every element: unit, addresses, evidence
     Fields(FieldsArgs),
     /// Simulate meters on loopback addresses
-    Simulate(SimulateArgs),
+    Simulate(Box<SimulateArgs>),
 }
 
 /// Options of `dump`.
 #[derive(Debug, Args)]
 pub struct DumpArgs {
-    /// Meters: `HOST` or `eip://HOST` for EtherNet/IP, `modbus://HOST` for Modbus TCP, each with `:PORT` if need be
-    #[arg(value_name = "ADDRESS")]
-    pub addresses: Vec<String>,
-    /// Read the meters of this configuration file instead
-    #[arg(long, short, value_name = "FILE", conflicts_with = "addresses")]
-    pub config: Option<PathBuf>,
-    /// Read a simulated meter, over EtherNet/IP and over Modbus TCP
-    #[arg(long, conflicts_with_all = ["addresses", "config"])]
-    pub simulated: bool,
-    /// Listen beside the PLC that owns the meter, instead of asking the meter
-    #[arg(long, conflicts_with = "config")]
-    pub listen: bool,
-    /// With --listen: packet interval of the owner, if it cannot be found
-    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "listen")]
-    pub rpi: Option<Duration>,
-    /// With --listen: configuration instance of the connection path
-    #[arg(long, value_name = "INSTANCE", requires = "listen")]
-    pub config_instance: Option<u8>,
-    /// With --listen: print every new sample, not only the newest at each gather
-    #[arg(long, requires = "listen")]
-    pub every_frame: bool,
+    /// Which meters.
+    #[command(flatten)]
+    pub meters: MeterArgs,
+    /// Whether they are listened to.
+    #[command(flatten)]
+    pub listen: ListenArgs,
     /// Gather again at this interval, until interrupted
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub interval: Option<Duration>,
@@ -111,38 +113,60 @@ pub struct DumpArgs {
     /// Gather once
     #[arg(long, visible_alias = "test", conflicts_with_all = ["count", "interval"])]
     pub once: bool,
-    /// Tables to read, separated by commas: realtime, max, demand, energy, alarm, settings
-    #[arg(long, value_name = "TABLES", conflicts_with = "config")]
-    pub tables: Option<String>,
-    /// Lowest evidence accepted: guessed, inferred, documented or verified
-    #[arg(long, value_name = "GRADE", conflicts_with = "config")]
-    pub evidence: Option<String>,
-    /// Profile file with other offsets
-    #[arg(long, value_name = "FILE", conflicts_with = "config")]
-    pub profile: Option<String>,
-    /// What to do with a device that is not a PowerMonitor 500: require or warn
-    #[arg(long, value_name = "POLICY", conflicts_with = "config")]
-    pub identity: Option<String>,
-    /// What to do with numbers that contradict the register map: refuse, warn or off
-    #[arg(long = "map-check", value_name = "POLICY", conflicts_with = "config")]
-    pub map_check: Option<String>,
-    /// Word order of Modbus numbers: low_first or high_first
-    #[arg(long, value_name = "ORDER", conflicts_with = "config")]
-    pub word_order: Option<String>,
-    /// Modbus unit id
-    #[arg(long, value_name = "ID", conflicts_with = "config")]
-    pub unit_id: Option<u8>,
+}
+
+/// Options of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Which meters.
+    #[command(flatten)]
+    pub meters: MeterArgs,
+    /// Whether they are listened to.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    /// Show them again at this interval, until interrupted
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub interval: Option<Duration>,
+    /// Show them this many times [default: 1, or endless with --interval]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Print a JSON document for each gather
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV: a header, and a row for each gather
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// Options of `watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Which meters.
+    #[command(flatten)]
+    pub meters: MeterArgs,
+    /// Whether they are listened to.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    /// How often meters named here are read [default: 1s]; those of a file are read as the file says
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "config")]
+    pub interval: Option<Duration>,
 }
 
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Configuration file
-    #[arg(long, short, value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
-    pub config: PathBuf,
+    /// Which meters.
+    #[command(flatten)]
+    pub meters: MeterArgs,
     /// Open and close the class 1 connections of meters that are listened to, and say what the meter answers
     #[arg(long)]
     pub probe: bool,
+    /// Print the values that were read, too
+    #[arg(long)]
+    pub values: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `fields`.
@@ -165,36 +189,21 @@ impl Cli {
     /// # Errors
     /// Clap's, for help and version, too.
     pub fn from_arguments() -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(std::env::args_os().map(two_dashes))
+        Cli::parse(std::env::args_os())
+    }
+
+    /// Parses these arguments, of which the first is the program.
+    ///
+    /// # Errors
+    /// Clap's, for help and version, too.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+        let declaration = Cli::command();
+        let commands: Vec<&str> = declaration.get_subcommands().map(clap::Command::get_name).collect();
+        Cli::try_parse_from(spelling::declared(arguments, &commands))
     }
 }
 
-/// `-config` → `--config`: long names may come with one dash.
-fn two_dashes(argument: OsString) -> OsString {
-    const LONG: [&str; 9] = [
-        "config",
-        "poll_interval",
-        "poll_interval_disabled",
-        "once",
-        "test",
-        "check-config",
-        "sample-config",
-        "version",
-        "help",
-    ];
-    let long = argument.to_str().and_then(|text| text.strip_prefix('-')).is_some_and(|name| {
-        let name = name.split_once('=').map_or(name, |(name, _)| name);
-        LONG.contains(&name)
-    });
-    if !long {
-        return argument;
-    }
-    let mut dashed = OsString::from("-");
-    dashed.push(argument);
-    dashed
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, DurationError> {
     crate::config::parse_duration(text)
 }
 
@@ -209,8 +218,7 @@ mod tests {
             "x --config=a.toml --poll_interval=5s --poll_interval_disabled",
             "x -config=a.toml -poll_interval=5s -poll_interval_disabled",
         ] {
-            let arguments = line.split(' ').map(|word| two_dashes(word.into()));
-            let cli = Cli::try_parse_from(arguments).unwrap();
+            let cli = Cli::parse(line.split(' ').map(OsString::from)).unwrap();
             assert_eq!(cli.plugin.config, PathBuf::from("a.toml"), "{line}");
             assert_eq!(cli.plugin.poll_interval, Some(Duration::from_secs(5)), "{line}");
             assert!(cli.plugin.poll_interval_disabled, "{line}");
@@ -219,7 +227,6 @@ mod tests {
 
     #[test]
     fn the_declaration_is_consistent() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 }

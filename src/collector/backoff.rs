@@ -3,7 +3,9 @@
 //! The first failure is tried again at the next gather, then after one interval, two, four … up to a
 //! minute, give or take a quarter, so that a thousand meters behind one dead switch do not come back in step.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 const LONGEST: Duration = Duration::from_secs(60);
 

@@ -1,9 +1,11 @@
-//! Whether somebody set the host's clock: the wall clock against one that nobody sets.
+//! What time it is, and whether somebody set the host's clock: the wall clock against one that nobody sets.
 //!
 //! Timestamps come from the wall clock. When it is set, everything that was remembered by it was at another
 //! time than was thought: gaps would be negative, intervals too long. The boot clock goes on while the host
 //! is suspended, so that a suspended host, where time really passed, is not taken for a clock that was set.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -11,16 +13,59 @@ use rustix::time::{ClockId, clock_gettime};
 /// Less is how clocks drift and are disciplined between two looks, in ms.
 const SMALLEST_STEP: i64 = 2000;
 
+/// The two clocks of a host.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// The wall clock, which somebody may set.
+    fn wall(&self) -> SystemTime;
+
+    /// The time since the host started, which nobody can set and which goes on while it is suspended.
+    fn since_boot(&self) -> Duration;
+}
+
+/// The clocks of this host.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HostClock;
+
+impl Clock for HostClock {
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn since_boot(&self) -> Duration {
+        let time = clock_gettime(ClockId::Boottime);
+        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+        Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
+    }
+}
+
 /// Watches the wall clock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WallClock {
+    clock: Arc<dyn Clock>,
     seen: Option<(SystemTime, Duration)>,
 }
 
+impl Default for WallClock {
+    fn default() -> Self {
+        WallClock::watching(Arc::new(HostClock))
+    }
+}
+
 impl WallClock {
+    /// Watches these clocks.
+    pub fn watching(clock: Arc<dyn Clock>) -> WallClock {
+        WallClock { clock, seen: None }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> SystemTime {
+        self.clock.wall()
+    }
+
     /// By how many ms the wall clock was set since the last look, forward or (negative) back.
     pub fn step(&mut self) -> Option<i64> {
-        self.observe(SystemTime::now(), since_boot())
+        let (wall, boot) = (self.clock.wall(), self.clock.since_boot());
+        self.observe(wall, boot)
     }
 
     fn observe(&mut self, wall: SystemTime, boot: Duration) -> Option<i64> {
@@ -39,12 +84,6 @@ pub fn in_words(by: i64) -> String {
     let seconds = (by.unsigned_abs() + 500) / 1000;
     let way = if by < 0 { "back" } else { "forward" };
     format!("{way} by {}", humantime::format_duration(Duration::from_secs(seconds)))
-}
-
-fn since_boot() -> Duration {
-    let time = clock_gettime(ClockId::Boottime);
-    let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
-    Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
 }
 
 fn ms(duration: Duration) -> i64 {

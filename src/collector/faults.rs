@@ -1,10 +1,15 @@
 //! What is said on stderr about a meter: a fault once, then silence, then "recovered after".
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
+use tokio::time::Instant;
+
+use crate::logging::OfMeter;
 use crate::meter::{Table, TableSet};
-use crate::source::Failure;
+use crate::source::{Failure, FailureKind, Notice};
+
+use super::event::Event;
+use super::listening;
 
 #[derive(Debug)]
 struct Outage {
@@ -13,36 +18,54 @@ struct Outage {
     said: String,
 }
 
-/// The kind of a failure is what is new: its sentence may hold numbers that change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Kind {
-    failure: std::mem::Discriminant<Failure>,
-    of_the_link: bool,
-}
-
-impl Kind {
-    fn of(failure: &Failure) -> Kind {
-        Kind { failure: std::mem::discriminant(failure), of_the_link: failure.is_of_the_link() }
-    }
-}
-
 /// What has been said about one meter.
 #[derive(Debug)]
 pub struct FaultLog {
     prefix: String,
     outage: Option<Outage>,
-    tables: BTreeMap<Table, Kind>,
+    /// The kind is what is new: a sentence may hold numbers that change.
+    tables: BTreeMap<Table, FailureKind>,
 }
 
 impl FaultLog {
     /// Nothing has been said yet.
     pub fn new(meter: &str) -> Self {
-        FaultLog { prefix: format!("Meter \"{meter}\""), outage: None, tables: BTreeMap::new() }
+        FaultLog { prefix: OfMeter(meter).to_string(), outage: None, tables: BTreeMap::new() }
     }
 
-    /// Begins every line about the meter.
-    pub fn prefix(&self) -> &str {
-        &self.prefix
+    /// Something that a person must know.
+    pub fn warn(&self, sentence: &str) {
+        log::warn!("{}{sentence}", self.prefix);
+    }
+
+    /// Something that went well.
+    pub fn tell_event(&self, event: &Event) {
+        log::info!("{}{event}", self.prefix);
+    }
+
+    /// The same, with why.
+    pub fn warn_with_reason(&self, event: &Event) {
+        let reason = event.reason().unwrap_or_default();
+        log::warn!("{}{}: {reason}", self.prefix, uncapital(&event.to_string()));
+    }
+
+    /// What was received and could not be used, for those who asked for details.
+    pub fn show(&self, exhibit: &str) {
+        log::debug!("{}received: {exhibit}", self.prefix);
+    }
+
+    /// What happened to a listener; returns the event, where something was lost or is back.
+    pub fn tell(&self, notice: &Notice) -> Option<Event> {
+        let level = match notice {
+            Notice::Heard { .. } => log::Level::Info,
+            Notice::Lost { .. }
+            | Notice::Unheard { .. }
+            | Notice::OtherPath { .. }
+            | Notice::ShortReads { .. }
+            | Notice::Torn { .. } => log::Level::Warn,
+        };
+        log::log!(level, "{}{}", self.prefix, listening::sentence(notice));
+        listening::event(notice)
     }
 
     /// A gather brought nothing.
@@ -52,11 +75,11 @@ impl FaultLog {
             Some(outage) => {
                 outage.gathers += 1;
                 if outage.said != text {
-                    log::debug!("{}: {text}", self.prefix);
+                    log::debug!("{}{text}", self.prefix);
                 }
             }
             None => {
-                log::error!("{}: {text}", self.prefix);
+                log::error!("{}{text}", self.prefix);
                 self.outage = Some(Outage { since: Instant::now(), gathers: 1, said: text });
             }
         }
@@ -74,9 +97,9 @@ impl FaultLog {
         let (mut new, mut again): (Vec<(Table, &Failure)>, TableSet) = (Vec::new(), TableSet::EMPTY);
         if let Some(outage) = self.outage.take() {
             // Whatever the outage began with has ended with it.
-            self.tables.retain(|_, failure| !failure.of_the_link);
+            self.tables.retain(|_, failure| !failure.is_of_the_link());
             log::info!(
-                "{}: recovered after {} failed {} in {:.0} s",
+                "{}recovered after {} failed {} in {:.0} s",
                 self.prefix,
                 outage.gathers,
                 if outage.gathers == 1 { "gather" } else { "gathers" },
@@ -87,8 +110,7 @@ impl FaultLog {
             let failure = failures.iter().find(|(failed, _)| *failed == table);
             match failure {
                 Some((_, failure)) => {
-                    let kind = Kind::of(failure);
-                    if self.tables.insert(table, kind) != Some(kind) {
+                    if self.tables.insert(table, failure.kind) != Some(failure.kind) {
                         new.push((table, failure));
                     }
                 }
@@ -102,16 +124,16 @@ impl FaultLog {
         let mut said = false;
         for (table, failure) in &new {
             if !failure.is_of_the_link() {
-                log::warn!("{}: table {table}: {failure}", self.prefix);
+                log::warn!("{}table {table}: {failure}", self.prefix);
             } else if !std::mem::replace(&mut said, true) {
                 let link = new.iter().filter(|(_, failure)| failure.is_of_the_link());
                 let link: TableSet = link.map(|(table, _)| *table).collect();
-                log::warn!("{}: {}: {failure}", self.prefix, named(link));
+                log::warn!("{}{}: {failure}", self.prefix, named(link));
             }
         }
         if !again.is_empty() {
             let verb = if again.len() == 1 { "is" } else { "are" };
-            log::info!("{}: {} {verb} read again", self.prefix, named(again));
+            log::info!("{}{} {verb} read again", self.prefix, named(again));
         }
         new
     }
@@ -120,4 +142,9 @@ impl FaultLog {
 /// "table realtime", "tables realtime, alarm".
 fn named(tables: TableSet) -> String {
     format!("{} {tables}", if tables.len() == 1 { "table" } else { "tables" })
+}
+
+fn uncapital(sentence: &str) -> String {
+    let mut rest = sentence.chars();
+    rest.next().map(|first| first.to_lowercase().chain(rest).collect()).unwrap_or_default()
 }

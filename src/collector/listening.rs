@@ -1,35 +1,25 @@
-//! What happens to a listener → log lines and events.
+//! What happens to a listener → a sentence, and an event if there is one.
 
 use crate::source::Notice;
 
-use super::events::Event;
+use super::event::Event;
 
-/// Says it once on stderr, and returns the event if there is one.
-pub(super) fn tell(notice: Notice, prefix: &str) -> Option<Event> {
-    let sentence = sentence(&notice);
+/// The event, where something was lost or is back.
+pub fn event(notice: &Notice) -> Option<Event> {
     match notice {
-        Notice::Heard { again, .. } => {
-            log::info!("{prefix}: {sentence}");
-            again.then(|| Event { kind: "owner_back", message: capital(&sentence), ..Event::default() })
-        }
+        Notice::Heard { again, .. } => again.then(|| Event::OwnerBack { how: sentence(notice) }),
         Notice::Lost { assembly, reason } => {
-            log::warn!("{prefix}: {sentence}");
-            Some(Event {
-                kind: "owner_lost",
-                message: format!("Assembly {assembly} is not heard any more"),
-                reason: Some(reason),
-                ..Event::default()
-            })
+            Some(Event::OwnerLost { assembly: *assembly, reason: reason.clone() })
         }
-        Notice::Unheard { .. } => {
-            log::warn!("{prefix}: {sentence}");
-            None
-        }
+        Notice::Unheard { .. }
+        | Notice::OtherPath { .. }
+        | Notice::ShortReads { .. }
+        | Notice::Torn { .. } => None,
     }
 }
 
 /// The notice in words.
-pub(super) fn sentence(notice: &Notice) -> String {
+pub fn sentence(notice: &Notice) -> String {
     match notice {
         Notice::Heard { assembly, application, rpi, origin, .. } => format!(
             "assembly {assembly}: {application} at a packet interval of {}, {origin}",
@@ -41,14 +31,22 @@ pub(super) fn sentence(notice: &Notice) -> String {
         Notice::Unheard { assembly, reason, retry } => {
             let next = match retry {
                 Some(wait) => format!("next try in {}", humantime::format_duration(*wait)),
-                None => "not tried again until the plugin restarts".to_owned(),
+                None => {
+                    "not tried again until the link to the meter was lost, or the plugin restarts".to_owned()
+                }
             };
             format!("assembly {assembly} cannot be listened to: {reason}; {next}")
         }
+        Notice::OtherPath { assembly, configuration, heartbeat } => format!(
+            "assembly {assembly}: the meter refuses the configured path and takes config_instance = {configuration} \
+             with heartbeat_instance = {heartbeat}; write both into the configuration"
+        ),
+        Notice::ShortReads { registers } => format!(
+            "reads of more than {registers} registers are not answered, so shorter ones are used; \
+             max_registers = {registers} does so from the start"
+        ),
+        Notice::Torn { tag } => format!(
+            "tag {tag} does not fit into one reply, and comes in pieces: its values may be of two scans of the controller"
+        ),
     }
-}
-
-fn capital(sentence: &str) -> String {
-    let mut rest = sentence.chars();
-    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
 }

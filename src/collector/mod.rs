@@ -1,174 +1,158 @@
-//! One meter: what is due is read, judged and turned into lines.
+//! One meter: what is due is asked for, judged, remembered, and told in a [`Report`].
 //!
 //! ```text
-//! schedule → Due ─→ Collector::gather ─→ Batch of lines → stdout
+//! schedule → Due ─→ Collector::gather ─→ Report → lines, display
 //!                     │ backoff   may the meter be asked?
 //!                     │ clock     was the host's clock set?
-//!                     │ wire      read the tables: sources, listening; what is unusable → exhibits
-//!                     │ verdict   may the values leave: judge
-//!                     │ follow    what must be said: gaps, resets, changes, about → events; faults → stderr
-//!                     │ interval  the load profile
-//!                     └ health    the status line
+//!                     │ wire      ask: the meter's own connection, Modbus beside it
+//!                     │ judge     may the values leave?
+//!                     │ history   gaps, resets, changes, who it is, the load profile
+//!                     │ faults    what is said on stderr
+//!                     └ health    the result, counters since start
 //! ```
 //!
-//! [`task`] runs one collector per meter, so that one dead meter never delays another.
+//! [`task`] runs one collector per meter, so that one dead meter never delays another; [`state`] and `saver`
+//! keep what survives a restart.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::config::MeterConfig;
-use crate::enip::hub::Hub;
-use crate::enip::stream::Sample;
-use crate::meter::element::Place;
-use crate::meter::{Evidence, Readings, Table, TableSet, decode};
-use crate::metric::Batch;
-use crate::source::{Failure, Modbus, Source};
+use crate::meter::{Block, Readings, Table, TableSet, WordOrder, block};
+use crate::source::{Exhibit, Failure, FailureKind, Link, Notice, Samples, Shared, Source};
 
-pub mod about;
 pub mod backoff;
-pub mod changes;
 pub mod clock;
-pub mod events;
+pub mod event;
 pub mod exhibits;
 pub mod faults;
-mod follow;
-pub mod gaps;
+#[cfg(test)]
+mod golden;
 pub mod health;
-pub mod interval;
+pub mod history;
+pub mod intake;
 pub mod judge;
-mod listening;
+pub mod listening;
+pub mod meter_clock;
 pub mod report;
-pub mod resets;
+mod saver;
 pub mod schedule;
 mod sources;
 pub mod state;
 pub mod task;
-mod verdict;
-mod wire;
+pub mod wire;
 
-use about::About;
 use backoff::Backoff;
-use clock::WallClock;
-use events::{Event, EventLog};
+use clock::{Clock, HostClock, WallClock};
+use event::{Cause, Event};
 use exhibits::Exhibits;
 use faults::FaultLog;
-use gaps::{Cause, Gaps};
-use health::{Health, Link};
-use interval::LoadProfile;
-use judge::Judge;
+use health::{Health, Outcome};
+use history::load_profile::Interval;
+use history::{DeviceHistory, History};
+use judge::{Judge, has_values};
+use report::{Device, Report, Sample};
 use schedule::Due;
-use state::{Record, State};
+use state::State;
+use wire::{Asked, Wire};
+
+/// How long a disk may keep Modbus beside a PLC waiting.
+const TO_SAVE: Duration = Duration::from_secs(2);
 
 /// Reads one meter and keeps everything that must be known about it from gather to gather.
 #[derive(Debug)]
 pub struct Collector {
     config: Arc<MeterConfig>,
-    source: Source,
-    /// Modbus beside EtherNet/IP, if the config allows it.
-    beside: Option<Modbus>,
-    /// How the meter was read in the last gather.
-    link: Link,
-    address: String,
-    basis: Option<Evidence>,
-    state: State,
-    record: Record,
-    readings: Readings,
-    /// Every new sample of listened assemblies since the last gather, when the configuration wants them.
-    samples: Vec<(Table, u16, Sample)>,
-    /// The assemblies that these samples are of.
-    sampled: Vec<u16>,
-    backoff: Backoff,
-    judge: Judge,
-    about: About,
-    gaps: Gaps,
     clock: WallClock,
-    load: Option<LoadProfile>,
-    events: EventLog,
+    backoff: Backoff,
+    wire: Wire,
+    judge: Judge,
+    history: History,
+    /// Tells the map in use from any other.
+    map_print: u64,
+    device: DeviceHistory,
     faults: FaultLog,
     health: Health,
     exhibits: Exhibits,
-    /// What was said about class 1 since the start, for `check`.
-    notes: Vec<String>,
-    /// What failed in the last gather.
-    failures: Vec<(Table, Failure)>,
-    /// The `started` event, until it is written.
+    state: State,
+    /// How the meter was read when it last was.
+    link: Link,
     started: Option<Event>,
-    connections_judged: u64,
-    /// Whether `link` says anything yet.
-    linked: bool,
-    paused_until: Option<Instant>,
+}
+
+/// What one gather has found so far.
+#[derive(Debug, Default)]
+struct Found {
+    read: TableSet,
+    samples: Vec<Sample>,
+    sampled: Vec<u16>,
+    failures: Vec<(Table, Failure)>,
+    notices: Vec<Notice>,
+    events: Vec<Event>,
+    intervals: Vec<Interval>,
+    device_due: bool,
 }
 
 impl Collector {
     /// A collector with class 1 sockets of its own.
     pub fn new(config: Arc<MeterConfig>, state: State) -> Self {
-        Collector::with_hub(config, state, Hub::default())
+        Collector::sharing(config, state, Shared::default())
     }
 
-    /// A collector that has not connected yet; `state` tells what was known before, `hub` has the class 1
-    /// sockets of the process.
-    pub fn with_hub(config: Arc<MeterConfig>, state: State, hub: Hub) -> Self {
-        let profile = config.profile.clone();
+    /// A collector that has not connected yet; `state` tells what was known before, `shared` is what
+    /// the meters of the process share.
+    pub fn sharing(config: Arc<MeterConfig>, state: State, shared: Shared) -> Self {
+        let record = state.record(&config.name).unwrap_or_default();
+        let intervals = record.packet_intervals_us.iter();
+        let intervals = intervals.map(|(assembly, us)| (*assembly, Duration::from_micros(*us))).collect();
+        let source =
+            sources::own(&config, &shared, state.originator(), (record.open_connections, &intervals));
+        Collector::reading(config, state, source, Arc::new(HostClock))
+    }
+
+    /// A collector that reads this source by these clocks.
+    pub fn reading(
+        config: Arc<MeterConfig>,
+        state: State,
+        source: Box<dyn Source>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let known = state.record(&config.name);
-        let leftovers = known.iter().flat_map(|record| record.open_connections.clone()).collect();
-        let source = sources::own(&config, hub, state.originator(), leftovers);
-        let beside = sources::beside(&config);
-        let address = sources::endpoint(&config, config.port()).to_string();
+        let wire = Wire::new(config.clone(), source, sources::beside(&config));
         let tables = config.tables.union(config.modbus_tables);
-        let basis = tables.iter().filter_map(|table| profile.basis(table, config.evidence)).min();
-        let mut gaps = Gaps::default();
-        for (name, at) in known.iter().flat_map(|record| &record.last_read_ms) {
-            let table = tables.iter().find(|table| table.name() == name);
-            if let (Some(table), Ok(at)) = (table, u64::try_from(*at)) {
-                gaps.restore(table, UNIX_EPOCH + Duration::from_millis(at));
-            }
-        }
-        let running = known.as_ref().and_then(|record| record.interval.clone());
-        let load = config.interval_energy.map(|period| LoadProfile::new(period, running));
-        let mut record = known.unwrap_or_default();
-        // A profile that is switched off does not go on where it was when it is switched on again.
-        record.interval = load.as_ref().and_then(LoadProfile::running).cloned();
+        let basis = tables.iter().filter_map(|table| config.profile.basis(table, config.evidence)).min();
+        let history = History::new(known, tables, config.interval_energy);
+        let map_print = fingerprint(&config, wire.word_order());
+        let address = sources::endpoint(&config, config.port()).to_string();
         Collector {
-            source,
-            beside,
-            link: Link::None,
-            address,
-            basis,
-            state,
-            record,
-            readings: Readings::new(profile.elements.len()),
-            samples: Vec::new(),
-            sampled: Vec::new(),
+            clock: WallClock::watching(clock),
             backoff: Backoff::default(),
-            judge: Judge::new(config.map_check),
-            about: About::default(),
-            gaps,
-            clock: WallClock::default(),
-            load,
-            events: EventLog::default(),
+            judge: Judge::new(
+                config.map_check,
+                wire.word_order(),
+                &config.profile,
+                history.has_proven(map_print),
+            ),
+            history,
+            map_print,
+            device: DeviceHistory::new(Device { address, basis, ..Device::default() }),
             faults: FaultLog::new(&config.name),
             health: Health::default(),
             exhibits: Exhibits::default(),
-            notes: Vec::new(),
-            failures: Vec::new(),
+            link: Link::None,
             started: None,
-            connections_judged: 0,
-            linked: false,
-            paused_until: None,
+            wire,
+            state,
             config,
         }
     }
 
     /// Lets the first gather say that reading started, and whether anything before is known.
     pub fn say_started(&mut self) {
-        let known = self.state.record(&self.config.name).is_some_and(|known| !known.last_read_ms.is_empty());
-        let reason = if known { "continued from the state file" } else { "nothing before is known" };
-        self.started = Some(Event {
-            kind: "started",
-            message: "The plugin started reading this meter".to_owned(),
-            reason: Some(reason.to_owned()),
-            ..Event::default()
-        });
+        let continued = !self.history.record().last_read_ms.is_empty();
+        self.started = Some(Event::Started { continued });
     }
 
     /// The meter's settings.
@@ -181,114 +165,361 @@ impl Collector {
         &self.health
     }
 
-    /// Whether the map is suspected and another gather will tell more.
-    pub fn is_undecided(&self) -> bool {
-        self.judge.is_undecided()
+    /// The clocks it goes by.
+    pub fn clock(&self) -> &WallClock {
+        &self.clock
     }
 
-    /// Reads what is due and returns the lines. Never fails: a meter's fault is in the status line.
-    pub async fn gather(&mut self, due: Due) -> Batch {
-        let mut batch = Batch::roomy();
-        let mut events: Vec<Event> = self.started.take().into_iter().collect();
-        self.readings.begin();
+    /// What was received since the start and could not be used, in sentences.
+    pub fn exhibits(&self) -> Vec<String> {
+        self.exhibits.sentences()
+    }
+
+    /// Reads what is due. Never fails: a meter's fault is in the report.
+    pub async fn gather(&mut self, due: Due) -> Report {
+        let mut readings = Readings::new(self.config.profile.elements.len());
+        let started = self.started.take();
         // Time that a clock skipped swallowed no gather.
         if self.follow_clock().is_none_or(|by| by < 0) {
             self.health.gathers_missed += due.missed;
         }
-        let due = Due { beside: self.allowed_beside(due.beside), ..due };
+        let (now, last) = (self.clock.now(), self.history.last_modbus_ms());
+        let due = Due { beside: self.wire.allowed_beside(due.beside, last, now), ..due };
         let wanted = due.tables.union(due.beside);
         let ready = due.boundary || self.backoff.ready(Instant::now());
-        if ready && !wanted.is_empty() {
-            self.read(due, &mut batch, &mut events).await;
+        let mut found = if ready && !wanted.is_empty() {
+            self.read(due, &mut readings).await
         } else if ready && due.status {
-            self.watch(&mut events).await;
-        } else if !wanted.is_empty() {
-            let cause = || Cause::Meter("the meter did not answer".to_owned());
-            wanted.iter().for_each(|table| self.gaps.broke(table, cause()));
-            self.health.left_alone(wanted);
-            self.faults.left_alone();
-        }
-        let (now, precision) = (SystemTime::now(), self.config.precision);
-        let tags = &self.config.tags;
-        for event in &events {
-            self.events.write(event, now, &mut batch, tags, precision);
-        }
-        if due.status {
-            let tables = self.config.tables.union(self.config.modbus_tables);
-            self.health.write(&mut batch, tags, self.link, tables, &self.gaps, (now, precision));
-        }
-        self.state.remember(&self.config.name, &self.record);
-        batch
+            self.watch(&mut readings).await
+        } else {
+            self.leave_alone(wanted);
+            Found::default()
+        };
+        found.events.splice(0..0, started);
+        self.state.remember(&self.config.name, self.history.record());
+        self.report(due, readings, found)
     }
 
     /// Ends the connection as the protocol wants it.
     pub async fn close(&mut self) {
-        self.source.close().await;
-        self.record.open_connections = self.source.open_connections();
-        self.state.remember(&self.config.name, &self.record);
-        if let Some(beside) = &mut self.beside {
-            beside.close().await;
+        self.wire.close().await;
+        self.history.hold(self.wire.open_connections(), self.wire.packet_intervals());
+        self.state.remember(&self.config.name, self.history.record());
+    }
+
+    fn report(&self, due: Due, readings: Readings, found: Found) -> Report {
+        let Found { read, samples, sampled, failures, notices, events, intervals, device_due } = found;
+        Report {
+            config: self.config.clone(),
+            at: self.clock.now(),
+            due: due.tables.union(due.beside),
+            status_due: due.status,
+            readings,
+            read,
+            samples,
+            sampled,
+            failures,
+            device: self.device.device(),
+            device_due,
+            map: self.judge.map(),
+            notices,
+            events,
+            intervals,
+            health: self.health.clone(),
+            last_read: self.history.last_read(),
         }
     }
 
-    async fn read(&mut self, due: Due, batch: &mut Batch, events: &mut Vec<Event>) {
-        let mut failures = self.read_source(due.tables, events).await;
+    async fn read(&mut self, due: Due, readings: &mut Readings) -> Found {
+        let config = self.config.clone();
+        let (mut found, samples) = self.ask(due.tables, readings).await;
         if !due.beside.is_empty() {
-            failures.extend(self.read_beside(due.beside).await);
+            found.failures.extend(self.ask_beside(due.beside, readings).await);
         }
         let wanted = due.tables.union(due.beside);
-        self.health.values_dropped += self.readings.dropped;
-        self.miss_empty(wanted, &mut failures);
-        let held = self.judge(&mut failures, events);
+        self.health.values_dropped += readings.dropped();
+        self.health.values_absent += readings.absent();
+        found.failures.extend(missed_empty(&config, wanted, readings, &found.failures));
+        let held = self.judge(readings, &mut found);
         for table in held.iter() {
-            self.readings.forget(&self.config.profile, table);
+            readings.forget(&config.profile, table);
         }
-        self.clock_offset();
-
-        let read: TableSet = wanted.iter().filter(|table| self.has_values(*table)).collect();
-        self.write_tables(read, batch);
-        self.health.gathered(wanted, &failures, read);
+        if let Some((index, offset)) =
+            meter_clock::offset(&config.profile, config.timezone.as_ref(), readings)
+        {
+            readings.set(index, offset);
+        }
+        let was_read = |table: &Table| judge::was_read(&config.profile, readings, *table);
+        found.read = wanted.difference(held).iter().filter(was_read).collect();
+        found.samples = samples.into_iter().filter(|sample| found.read.contains(sample.table)).collect();
+        self.health.gathered(wanted, &found.failures, found.read, self.link);
         self.follow_clock();
         // A meter whose values are held back has answered: it is known, and so is what is wrong with its map.
-        let answered = !read.union(held).is_empty();
+        let answered = !found.read.union(held).is_empty();
         // Who it is comes first: nothing is compared across an exchange of meters.
-        let swapped = answered && self.recognize(&mut failures, events).await;
-        self.follow_gaps(due, wanted, &failures, swapped, events);
-        self.follow_faults(wanted, &failures, read, events);
+        let exchanged = answered && self.recognize(readings, &mut found).await;
+        found.events.extend(self.follow_gaps(due, readings, &found.failures, exchanged));
+        found.events.extend(self.follow_faults(wanted, readings, &found));
         if answered {
-            self.follow_values(batch, events);
-            self.write_info(batch);
+            found.events.extend(self.follow_values(readings));
+            found.intervals = self.history.intervals(&config.profile, &config.selected, readings);
+            found.device_due = self.device.is_due_to_say(&self.judge.map(), Instant::now());
         }
-        self.failures = failures;
+        found
     }
 
-    /// Appends the lines of these tables: one for each new sample where those are wanted, and one for the rest.
-    fn write_tables(&mut self, tables: TableSet, batch: &mut Batch) {
-        let (config, samples) = (self.config.clone(), std::mem::take(&mut self.samples));
-        let mut write = |table, readings: &Readings| {
-            batch.table(&config.profile, table, readings, &config.selected, &config.tags, config.precision);
-        };
-        // A value that has its lines already, or waits for a new sample.
-        let has_own = |instance| self.sampled.contains(&instance);
-        for table in tables.iter() {
-            let elements = || config.profile.elements_of(table);
-            let sampled = |place: Option<Place>| place.is_some_and(|place| has_own(place.instance));
-            if !elements().any(|(_, element)| sampled(element.place)) {
-                write(table, &self.readings);
-                continue;
+    /// Looks after listened connections when no table is due: one that is lost is said now, and not when its
+    /// table is due next, which may be an hour away.
+    async fn watch(&mut self, readings: &mut Readings) -> Found {
+        if !self.wire.listens() {
+            return Found::default();
+        }
+        self.put(TableSet::EMPTY, readings).await.0
+    }
+
+    /// The meter did not answer before, and it is too early to ask it again.
+    fn leave_alone(&mut self, wanted: TableSet) {
+        if wanted.is_empty() {
+            return;
+        }
+        wanted.iter().for_each(|table| self.history.missed(table, Cause::NoAnswer));
+        self.health.left_alone(wanted);
+        self.faults.left_alone();
+    }
+
+    /// Asks over the meter's own connection, for the info table as well when that is due.
+    async fn ask(&mut self, tables: TableSet, readings: &mut Readings) -> (Found, Vec<Sample>) {
+        if tables.is_empty() {
+            return (Found::default(), Vec::new());
+        }
+        let mut wanted = tables;
+        if self.device.is_due(Instant::now()) {
+            wanted.insert(Table::Info);
+        }
+        self.put(wanted, readings).await
+    }
+
+    /// Puts one question to the meter's own connection and says what happened to that.
+    async fn put(&mut self, wanted: TableSet, readings: &mut Readings) -> (Found, Vec<Sample>) {
+        let Asked { answer, failures } = self.wire.read(wanted, readings).await;
+        self.health.traffic += answer.traffic;
+        self.health.response_time = answer.slowest;
+        self.health.rpi = self.wire.rpi();
+        self.keep_exhibits(answer.exhibits);
+        let told = answer.notices.iter().filter_map(|notice| self.faults.tell(notice));
+        let mut events: Vec<Event> = told.collect();
+        events.extend(self.follow_link(answer.link));
+        if self.history.hold(self.wire.open_connections(), self.wire.packet_intervals()) {
+            self.state.remember(&self.config.name, self.history.record());
+            // Not with the next regular save: after a crash these must be closed, and they change rarely.
+            self.state.hurry();
+        }
+        let sampled = answer.samples.iter().map(|samples| samples.assembly).collect();
+        let samples = self.decode(answer.samples, wanted);
+        let found = Found { sampled, failures, notices: answer.notices, events, ..Found::default() };
+        (found, samples)
+    }
+
+    async fn ask_beside(&mut self, tables: TableSet, readings: &mut Readings) -> Vec<(Table, Failure)> {
+        // Before, and not with the next regular save: a crash on the way must not lead to another use at once.
+        self.history.used_modbus(self.clock.now());
+        self.state.remember(&self.config.name, self.history.record());
+        self.state.hurried(TO_SAVE).await;
+        let Asked { answer, failures } = self.wire.read_beside(tables, readings).await;
+        self.health.traffic += answer.traffic;
+        self.keep_exhibits(answer.exhibits);
+        failures
+    }
+
+    /// Keeps what could not be used, and shows each kind once in the log.
+    fn keep_exhibits(&mut self, exhibits: Vec<Exhibit>) {
+        for exhibit in exhibits {
+            if let Some(new) = self.exhibits.keep(exhibit) {
+                self.faults.show(&new);
             }
-            for (_, instance, sample) in samples.iter().filter(|(of, ..)| *of == table) {
-                let mut one = Readings::new(config.profile.elements.len());
-                if decode::assembly(&config.profile, *instance, &sample.data, &mut one).is_ok() {
-                    one.arrived(table, sample.at);
-                    write(table, &one);
-                }
-            }
-            let mut rest = self.readings.clone();
-            for (index, _) in elements().filter(|(_, element)| sampled(element.place)) {
-                rest.set(index, None);
-            }
-            write(table, &rest);
         }
     }
+
+    /// Notes how the meter was read just now, if it was; says so when it was read in another way before.
+    fn follow_link(&mut self, after: Link) -> Option<Event> {
+        if after == Link::None {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.link, after);
+        let changed = before != Link::None && before != after;
+        changed.then_some(Event::ConnectionChanged { before, after })
+    }
+
+    /// Holds values back that contradict the map.
+    fn judge(&mut self, readings: &Readings, found: &mut Found) -> TableSet {
+        let complete = !found.failures.iter().any(|(table, _)| *table == Table::Realtime);
+        let connections = self.health.traffic.reconnects;
+        let ct_ratio = self.history.ct_ratio();
+        let profile = &self.config.profile;
+        let judgement = self.judge.judge(profile, readings, complete, connections, ct_ratio);
+        for event in &judgement.events {
+            match event {
+                Event::MapAccepted { .. } => self.faults.tell_event(event),
+                _ if judgement.held.is_empty() => self.faults.warn_with_reason(event),
+                // What is held back is said with the table's failure.
+                _ => {}
+            }
+        }
+        if self.judge.is_proven() {
+            self.history.proved(self.map_print);
+        }
+        found.failures.extend(judgement.failures);
+        found.events.extend(judgement.events);
+        judgement.held
+    }
+
+    /// The new samples of these tables that may leave.
+    fn decode(&self, samples: Vec<Samples>, tables: TableSet) -> Vec<Sample> {
+        let blocks = samples.into_iter().flat_map(|samples| samples.blocks);
+        blocks.filter_map(|block| self.decode_one(&block, tables)).collect()
+    }
+
+    fn decode_one(&self, block: &Block, tables: TableSet) -> Option<Sample> {
+        let profile = &self.config.profile;
+        let table = block::tables_of(profile, block.span, tables).iter().next()?;
+        let mut one = Readings::new(profile.elements.len());
+        block::read(profile, block, table.into(), self.config.word_order, &mut one).ok()?;
+        if !self.judge.passes(&one) {
+            return None;
+        }
+        let elements = profile.elements_of(table);
+        let values = elements.filter_map(|(index, _)| Some((index, one.get(index)?.clone()))).collect();
+        Some(Sample { table, at: block.at, values })
+    }
+
+    /// Takes in who the meter is; returns whether it is another one than before.
+    async fn recognize(&mut self, readings: &mut Readings, found: &mut Found) -> bool {
+        let config = self.config.clone();
+        // Over EtherNet/IP every session begins with the question; Modbus has no session that an exchange breaks.
+        let asked = readings.taken(Table::Info).is_some() || self.wire.identifies();
+        if !asked && self.history.counter_fell(&config.profile, readings) {
+            let (again, _) = self.ask(Table::Info.into(), readings).await;
+            found.failures.extend(again.failures);
+            found.notices.extend(again.notices);
+            found.events.extend(again.events);
+        }
+        let refused = |(table, failure): &(Table, Failure)| *table == Table::Info && is_no(failure);
+        let settled = readings.taken(Table::Info).is_some() || found.failures.iter().any(refused);
+        let identity = self.wire.identity();
+        let news = self.device.learn(
+            (identity, self.wire.controller()),
+            &config.profile,
+            readings,
+            settled,
+            Instant::now(),
+        );
+        if let (true, Some(identity)) = (news, identity)
+            && let Some(mismatch) = identity.mismatch(&config.profile.identity)
+        {
+            self.faults.warn(&format!("{mismatch}; read all the same, as the configuration says"));
+        }
+        let Some(swapped) = self.history.recognize(&self.device) else { return false };
+        self.faults.warn(&swapped.to_string());
+        self.judge.exchanged();
+        found.events.push(swapped);
+        true
+    }
+
+    /// Says which gaps have ended.
+    fn follow_gaps(
+        &mut self,
+        due: Due,
+        readings: &Readings,
+        failures: &[(Table, Failure)],
+        exchanged: bool,
+    ) -> Vec<Event> {
+        let config = &self.config;
+        for table in due.tables.union(due.beside).iter() {
+            // What the meter never gives leaves no gap in the rest of the table.
+            let given = |failure: &Failure| is_no(failure) && has_values(&config.profile, readings, table);
+            match failures.iter().find(|(failed, failure)| *failed == table && !given(failure)) {
+                Some((_, failure)) => self.history.missed(table, Cause::from(failure)),
+                None => {
+                    let Some(taken) = readings.taken(table) else { continue };
+                    let period = (!due.triggered).then(|| config.period(table));
+                    self.history.read(table, taken, period);
+                }
+            }
+        }
+        let ended = self.history.ended_gaps(exchanged);
+        self.health.gaps += ended.len() as u64;
+        ended
+    }
+
+    /// Says what failed and what works again, and lets a silent meter rest.
+    fn follow_faults(&mut self, wanted: TableSet, readings: &Readings, found: &Found) -> Vec<Event> {
+        if found.read.is_empty() {
+            let Some((_, failure)) = found.failures.first() else { return Vec::new() };
+            if self.health.outcome == Outcome::Suspended {
+                return Vec::new();
+            }
+            self.faults.down(failure);
+            // A meter whose numbers are held back does answer.
+            if wanted.iter().all(|table| readings.taken(table).is_none()) {
+                self.backoff.failed(Instant::now(), self.config.interval, rand::random());
+                // Whoever answers next may be another meter.
+                self.device.doubt();
+            }
+            return Vec::new();
+        }
+        self.backoff.succeeded();
+        let new = self.faults.up(wanted, &found.failures).into_iter();
+        let refused = new.filter(|(_, failure)| is_no(failure));
+        refused.map(|(table, failure)| Event::BlockRefused { table, failure: failure.clone() }).collect()
+    }
+
+    /// Tells what began anew or changed in the meter.
+    fn follow_values(&mut self, readings: &Readings) -> Vec<Event> {
+        let events = self.history.follow(&self.config.profile, readings);
+        for event in &events {
+            self.faults.warn(&event.to_string());
+            self.health.counter_resets += u64::from(matches!(event, Event::CounterReset(_)));
+        }
+        events
+    }
+
+    /// Moves what is remembered by the wall clock when that was set; returns by how many ms.
+    fn follow_clock(&mut self) -> Option<i64> {
+        let by = self.clock.step()?;
+        self.history.clock_stepped(by);
+        Some(by)
+    }
+}
+
+/// A number that tells where this map says that things stand.
+fn fingerprint(config: &MeterConfig, order: Option<WordOrder>) -> u64 {
+    // FNV-1a: the same in every build of the program, for it is remembered.
+    let mut print = 0xCBF2_9CE4_8422_2325_u64;
+    let mut take = |part: u64| print = (print ^ part).wrapping_mul(0x0100_0000_01B3);
+    for element in &config.profile.elements {
+        element.name.bytes().for_each(|byte| take(byte.into()));
+        let place = element.place.map(|place| u64::from(place.instance) << 16 | u64::from(place.offset));
+        take(place.map_or(u64::MAX, |place| place));
+        take(element.modbus.map_or(u64::MAX, u64::from));
+    }
+    take(order.map_or(2, |order| u64::from(order == WordOrder::HighFirst)));
+    print
+}
+
+/// Tables that arrived without one plausible value, and for which no other failure is known.
+fn missed_empty(
+    config: &MeterConfig,
+    wanted: TableSet,
+    readings: &Readings,
+    failures: &[(Table, Failure)],
+) -> Vec<(Table, Failure)> {
+    let failed: TableSet = failures.iter().map(|(table, _)| *table).collect();
+    let empty = judge::empty(&config.profile, readings, wanted).difference(failed);
+    let text = "no value is plausible; over Modbus this is usually the word order";
+    empty.iter().map(|table| (table, FailureKind::BadData.because(text))).collect()
+}
+
+/// Whether the meter itself says that it will not, or not as it should.
+fn is_no(failure: &Failure) -> bool {
+    matches!(failure.kind, FailureKind::Refused | FailureKind::WrongSize)
 }

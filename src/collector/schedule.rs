@@ -134,17 +134,24 @@ impl Schedule {
         self.entries.iter().any(|entry| entry.next == next && exact(entry))
     }
 
+    /// When the wall clock was set back: wait for the next boundary, not for the old one.
+    pub fn follow_clock(&mut self, now: SystemTime) {
+        for at in 0..self.entries.len() {
+            let entry = &self.entries[at];
+            let stagger = if entry.last.is_none() { LONGEST_STAGGER } else { Duration::ZERO };
+            if entry.next > now + entry.period + stagger + TREMOR {
+                self.entries[at].next = self.following(entry, now);
+            }
+        }
+    }
+
     /// Takes what is due on the own clock.
     pub fn take(&mut self, now: SystemTime) -> Due {
+        self.follow_clock(now);
         let mut due = Due::default();
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
             if entry.next > now {
-                // The wall clock was set back: wait for the next boundary, not for the old one.
-                let stagger = if entry.last.is_none() { LONGEST_STAGGER } else { Duration::ZERO };
-                if entry.next > now + entry.period + stagger + TREMOR {
-                    self.entries[at].next = self.following(&self.entries[at], now);
-                }
                 continue;
             }
             if entry.last.is_some() && entry.item == Item::Status {

@@ -1,63 +1,73 @@
 //! A meter's settings → the source that reads it.
 
-use crate::config::{Connection, Emit, IdentityPolicy, MeterConfig};
-use crate::enip::forward_open::Application;
-use crate::enip::hub::Hub;
-use crate::source::listen::{self, Leftover};
-use crate::source::{Endpoint, Explicit, Listen, Modbus, Source, Timeouts, modbus};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-/// The meter's own connection. `originator` and `leftovers` are this installation's serial number and what
-/// an earlier run left open.
-pub(super) fn own(config: &MeterConfig, hub: Hub, originator: u32, leftovers: Vec<Leftover>) -> Source {
-    let timeouts = timeouts(config);
-    let profile = config.profile.clone();
-    let endpoint = endpoint(config, config.port());
+use crate::config::{Connection, Emit, IdentityPolicy, LogixTags, MeterConfig};
+use crate::enip::forward_open::Application;
+use crate::host::tcp::Protocol;
+use crate::meter::Sizes;
+use crate::source::eip::Eip;
+use crate::source::listen::{self, Leftover};
+use crate::source::logix::Controller;
+use crate::source::{Endpoint, Explicit, Listen, Logix, Modbus, Shared, Source, Tcp};
+
+/// The meter's own connection. `originator` is this installation's serial number; `known` is what an earlier run
+/// left open, and the packet intervals that were agreed.
+pub(super) fn own(
+    config: &MeterConfig,
+    shared: &Shared,
+    originator: u32,
+    known: (Vec<Leftover>, &BTreeMap<u16, Duration>),
+) -> Box<dyn Source> {
     if config.connection == Connection::Modbus {
-        return Source::Modbus(Modbus::new(endpoint, timeouts, profile, settings(config)));
+        return Box::new(over_modbus(config, config.port()));
     }
-    let require = config.identity == IdentityPolicy::Require;
-    let explicit = Explicit::new(endpoint, timeouts, profile.clone(), require);
-    let Some(listening) = &config.listening else { return Source::Explicit(explicit) };
+    let endpoint = endpoint(config, config.port());
+    let way = Tcp { endpoint: endpoint.clone(), protocol: Protocol::EtherNetIp };
+    if let Some(LogixTags { route, held }) = &config.logix {
+        let eip = Eip::new(way, config.timeouts, None).along(route.clone());
+        let line = shared.controller(endpoint, route.clone(), || Controller::new(eip));
+        return Box::new(Logix::new(line, route.clone(), held.clone()));
+    }
+    let accepted =
+        (config.ethernet_ip.identity == IdentityPolicy::Require).then(|| config.profile.identity.clone());
+    let explicit = Explicit::new(Eip::new(way, config.timeouts, accepted), Sizes::of(&config.profile));
+    let Some(listening) = &config.listening else { return Box::new(explicit) };
+    let application = match config.connection {
+        Connection::InputOnly => Application::InputOnly,
+        _ => Application::ListenOnly,
+    };
+    let heartbeat_instance = listening.heartbeat_instance.unwrap_or(application.heartbeat_instance());
+    let mut paths = vec![(listening.configuration, heartbeat_instance)];
+    paths.extend(listening.probe.then(|| application.other_path()));
     let settings = listen::Settings {
-        application: match config.connection {
-            Connection::InputOnly => Application::InputOnly,
-            _ => Application::ListenOnly,
-        },
+        application,
         fallback: config.connection == Connection::Auto,
         rpi: listening.rpi,
         heartbeat: listening.heartbeat,
-        configuration: listening.configuration,
-        assemblies: listening.assemblies(&profile),
+        paths,
+        fresh: config.interval,
+        assemblies: listening.assemblies(&config.profile),
         every_frame: listening.emit == Emit::EveryFrame,
         originator,
         waits: listen::Waits::default(),
     };
-    let listen = Listen::new(explicit, profile, settings, config.timeout, hub, leftovers);
-    Source::Listen(Box::new(listen))
+    Box::new(Listen::new(explicit, settings, config.timeouts.request, shared.hub.clone(), known))
 }
 
 /// Modbus beside EtherNet/IP, if the configuration allows it.
-pub(super) fn beside(config: &MeterConfig) -> Option<Modbus> {
-    (!config.modbus_tables.is_empty()).then(|| {
-        let endpoint = endpoint(config, config.modbus.port);
-        Modbus::new(endpoint, timeouts(config), config.profile.clone(), settings(config))
-    })
+pub(super) fn beside(config: &MeterConfig) -> Option<Box<dyn Source>> {
+    let allowed = !config.modbus_tables.is_empty();
+    allowed.then(|| Box::new(over_modbus(config, config.modbus.port)) as Box<dyn Source>)
+}
+
+fn over_modbus(config: &MeterConfig, port: u16) -> Modbus {
+    let way = Tcp { endpoint: endpoint(config, port), protocol: Protocol::ModbusTcp };
+    Modbus::new(way, config.timeouts, config.modbus.settings)
 }
 
 /// Where the meter's own connection goes to.
 pub(super) fn endpoint(config: &MeterConfig, port: u16) -> Endpoint {
     Endpoint { host: config.address.host.clone(), port }
-}
-
-fn timeouts(config: &MeterConfig) -> Timeouts {
-    Timeouts { connect: config.connect_timeout, request: config.timeout }
-}
-
-fn settings(config: &MeterConfig) -> modbus::Settings {
-    modbus::Settings {
-        unit_id: config.modbus.unit_id,
-        word_order: config.modbus.word_order,
-        close_after_gather: config.modbus.close_after_gather,
-        max_registers: config.modbus.max_registers,
-    }
 }

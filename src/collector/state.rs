@@ -1,7 +1,7 @@
 //! What survives a restart: the state file.
 //!
-//! One JSON file per process, one record per meter. It is read once at start and written at most once a
-//! minute and at the end, into a new file that then takes the old one's name, so that a crash leaves
+//! One JSON file per process, one record per meter. It is read once at start and written by
+//! `saver`, into a new file that then takes the old one's name, so that a crash leaves
 //! either the old state or the new one. A file that is absent or unreadable is no fault: the `started`
 //! event says that nothing before is known.
 
@@ -9,49 +9,15 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::source::Leftover;
-
-use super::interval::Running;
+use super::history::Record;
+use super::saver::Saver;
 
 /// The format this program reads and writes.
 const FORMAT: u32 = 1;
-
-/// What is remembered of one meter.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Record {
-    /// Serial letters, or "" when never read.
-    pub serial_number: String,
-    /// CIP serial number, or 0 when never read.
-    pub cip_serial_number: u32,
-    /// When each table was last read, milliseconds since the epoch.
-    pub last_read_ms: BTreeMap<String, i64>,
-    /// Last value of every counter.
-    pub counters: BTreeMap<String, i64>,
-    /// Last value of every setting that is a number.
-    pub settings: BTreeMap<String, f64>,
-    /// Last maximum values.
-    pub maxima: BTreeMap<String, f64>,
-    /// Whether the last demand values were not all 0.
-    pub demand_runs: bool,
-    /// The interval of the load profile that is under way.
-    pub interval: Option<Running>,
-    /// Class 1 connections that are open; after a crash they are closed at the next start.
-    pub open_connections: Vec<Leftover>,
-    /// When Modbus was last used beside EtherNet/IP, milliseconds since the epoch.
-    pub last_modbus_ms: Option<i64>,
-}
-
-/// Remembers a value by its name; returns the one before.
-pub fn note<V>(map: &mut BTreeMap<String, V>, name: &str, value: V) -> Option<V> {
-    match map.get_mut(name) {
-        Some(known) => Some(std::mem::replace(known, value)),
-        None => map.insert(name.to_owned(), value),
-    }
-}
 
 #[derive(Debug, Serialize, Deserialize)]
 struct File {
@@ -73,56 +39,97 @@ struct Inner {
 /// The state of all meters, shared by their tasks.
 #[derive(Debug, Clone)]
 pub struct State {
-    inner: Arc<Mutex<Inner>>,
+    memory: Memory,
+    /// Writes the file, if there is one; ends with the last of these.
+    saver: Option<Arc<Saver>>,
 }
+
+/// What is remembered, apart from who saves it.
+#[derive(Debug, Clone)]
+pub(super) struct Memory(Arc<Mutex<Inner>>);
 
 impl State {
     /// State that is kept in memory only.
     pub fn in_memory() -> State {
-        State::new(None, File::new())
+        State { memory: Memory::new(None, File::new()), saver: None }
     }
 
-    fn new(path: Option<PathBuf>, file: File) -> State {
-        // A new installation's serial number is worth saving at once.
-        let changed = file.meters.is_empty();
-        let inner = Inner { path, originator: file.originator, meters: file.meters, changed };
-        State { inner: Arc::new(Mutex::new(inner)) }
-    }
-
-    /// Reads the state file. The second value says in words why nothing before is known, if so.
+    /// Reads the state file, and keeps it written from now on. The second value says in words why nothing before
+    /// is known, if so.
     pub fn open(path: &Path) -> (State, Option<String>) {
         let (file, problem) = match read(path) {
             Ok(file) => (file, None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => (File::new(), None),
             Err(error) => (File::new(), Some(format!("Cannot use state file {}: {error}", path.display()))),
         };
-        (State::new(Some(path.to_owned()), file), problem)
+        let memory = Memory::new(Some(path.to_owned()), file);
+        match Saver::start(memory.clone()) {
+            Ok(saver) => (State { memory, saver: Some(Arc::new(saver)) }, problem),
+            Err(error) => {
+                (State { memory, saver: None }, Some(format!("Cannot save the state: no thread, {error}")))
+            }
+        }
     }
 
     /// Originator serial number of this installation.
     pub fn originator(&self) -> u32 {
-        self.lock().originator
+        self.memory.lock().originator
     }
 
     /// What is remembered of a meter.
     pub fn record(&self, meter: &str) -> Option<Record> {
-        self.lock().meters.get(meter).cloned()
+        self.memory.lock().meters.get(meter).cloned()
     }
 
     /// Remembers a meter.
     pub fn remember(&self, meter: &str, record: &Record) {
-        let mut inner = self.lock();
+        let mut inner = self.memory.lock();
         if inner.meters.get(meter) != Some(record) {
             inner.meters.insert(meter.to_owned(), record.clone());
             inner.changed = true;
         }
     }
 
-    /// Writes the file if something changed since the last time.
+    /// Lets what was remembered be saved soon, and not with the next regular save.
+    pub fn hurry(&self) {
+        if let Some(saver) = &self.saver {
+            saver.hurry();
+        }
+    }
+
+    /// The same, and waits until that is done, but not longer than this.
+    pub async fn hurried(&self, within: Duration) {
+        if let Some(saver) = &self.saver {
+            saver.hurried(within).await;
+        }
+    }
+
+    /// Saves a last time; waits for that, but not longer than this. Blocks.
+    pub fn finish(&self, within: Duration) {
+        if let Some(saver) = &self.saver {
+            saver.finish(within);
+        }
+    }
+
+    /// Writes the file if something changed since the last time. Blocks.
     ///
     /// # Errors
     /// What the file system said; the state stays in memory and the next call tries again.
     pub fn save(&self) -> Result<(), String> {
+        self.memory.save()
+    }
+}
+
+impl Memory {
+    fn new(path: Option<PathBuf>, file: File) -> Memory {
+        // A new installation's serial number is worth saving at once.
+        let changed = file.meters.is_empty();
+        let (originator, meters) = (file.originator, file.meters);
+        Memory(Arc::new(Mutex::new(Inner { path, originator, meters, changed })))
+    }
+
+    /// Writes the file if something changed since the last time. Blocks.
+    pub(super) fn save(&self) -> Result<(), String> {
         let mut inner = self.lock();
         let Some(path) = inner.path.clone().filter(|_| inner.changed) else { return Ok(()) };
         let file = File { format: FORMAT, originator: inner.originator, meters: inner.meters.clone() };
@@ -136,7 +143,7 @@ impl State {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A record is replaced as a whole, so a panic elsewhere cannot have left it half-written.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

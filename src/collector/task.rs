@@ -8,11 +8,11 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::MeterConfig;
-use crate::metric::Batch;
-
 use super::Collector;
+use super::clock::WallClock;
+use super::report::Report;
 use super::schedule::{Due, LONGEST_STAGGER, Layout, Schedule};
+use crate::config::MeterConfig;
 
 /// No sleep is longer, so that a wall clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
@@ -64,30 +64,34 @@ fn stagger(interval: Duration, index: usize, count: usize) -> Duration {
     SLOT * u32::try_from(index * slots / count.max(1)).unwrap_or_default()
 }
 
-/// Runs a collector until `stop`; lines go to `sink`.
+/// Runs a collector until `stop`; what it found goes to `sink`.
 pub async fn run(
     mut collector: Collector,
     mut schedule: Schedule,
     mut pace: watch::Receiver<Pace>,
     stop: CancellationToken,
     totals: Arc<Totals>,
-    sink: impl Fn(Batch),
+    mut sink: impl FnMut(Report),
 ) {
     let mut up = Up { counted: false, totals: &totals };
     let jitter = collector.config().collection_jitter;
-    while let Some(due) = next(&mut schedule, jitter.mul_f64(rand::random()), &mut pace, &stop, &totals).await
-    {
-        let batch = {
+    loop {
+        let jitter = jitter.mul_f64(rand::random());
+        let Some(due) = next(&mut schedule, collector.clock(), jitter, &mut pace, &stop, &totals).await
+        else {
+            break;
+        };
+        let report = {
             let gather = collector.gather(due);
             tokio::pin!(gather);
             tokio::select! {
-                batch = &mut gather => Some(batch),
+                report = &mut gather => Some(report),
                 () = stop.cancelled() => timeout(TO_FINISH, gather).await.ok(),
             }
         };
-        up.set(collector.health().is_up());
-        if let Some(batch) = batch {
-            sink(batch);
+        if let Some(report) = report {
+            up.set(report.health.up);
+            sink(report);
         }
     }
     // Nobody waits longer for a meter that does not take its good-bye.
@@ -120,12 +124,15 @@ impl Drop for Up<'_> {
 /// Waits until something is due, and `jitter` longer on the own clock; `None` when it is time to stop.
 async fn next(
     schedule: &mut Schedule,
+    clock: &WallClock,
     jitter: Duration,
     pace: &mut watch::Receiver<Pace>,
     stop: &CancellationToken,
     totals: &Totals,
 ) -> Option<Due> {
     loop {
+        // A gather may have ended in another time than it began in.
+        schedule.follow_clock(clock.now());
         let wait = async {
             if pace.borrow().external {
                 let _ = pace.changed().await;
@@ -133,7 +140,7 @@ async fn next(
             }
             let jitter = if schedule.next_is_exact() { Duration::ZERO } else { jitter };
             let until = schedule.next() + jitter;
-            let left = until.duration_since(SystemTime::now()).unwrap_or_default();
+            let left = until.duration_since(clock.now()).unwrap_or_default();
             tokio::select! {
                 () = sleep(left.min(LONGEST_SLEEP)) => left > LONGEST_SLEEP,
                 changed = pace.changed() => changed.is_ok(),
@@ -143,7 +150,7 @@ async fn next(
             () = stop.cancelled() => return None,
             woken = wait => woken,
         };
-        let now = SystemTime::now();
+        let now = clock.now();
         let due = if pace.borrow().external {
             schedule.take_triggered(now)
         } else if woken {
@@ -164,6 +171,12 @@ async fn next(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collector::clock::Clock;
+    use crate::collector::state::State;
+    use crate::config::{Config, Overrides};
+    use crate::meter::{Access, Span};
+    use crate::source::{Answer, Deadline, Source};
+    use async_trait::async_trait;
 
     #[test]
     fn meters_are_spread_evenly_and_share_their_starts() {
@@ -176,5 +189,65 @@ mod tests {
         assert!(stagger(Duration::from_millis(200), 99, 100) < Duration::from_millis(100));
         assert!(stagger(3600 * second, 999, 1000) < 2 * second);
         assert_eq!(stagger(second, 0, 1), Duration::ZERO);
+    }
+
+    /// A host whose wall clock somebody sets.
+    #[derive(Debug)]
+    struct SetClock {
+        start: tokio::time::Instant,
+        ahead: std::sync::Mutex<Duration>,
+    }
+
+    impl Clock for SetClock {
+        fn wall(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + *self.ahead.lock().unwrap() + self.since_boot()
+        }
+
+        fn since_boot(&self) -> Duration {
+            self.start.elapsed()
+        }
+    }
+
+    /// A meter that accepts and stays silent, while the clock is set back by an hour.
+    #[derive(Debug)]
+    struct Silent(Arc<SetClock>);
+
+    #[async_trait]
+    impl Source for Silent {
+        fn access(&self) -> Access {
+            Access::Assemblies
+        }
+
+        async fn read(&mut self, _: &[Span], _: Deadline) -> Answer {
+            sleep(Duration::from_millis(500)).await;
+            let mut ahead = self.0.ahead.lock().unwrap();
+            *ahead = (*ahead).min(Duration::from_secs(1_000_000));
+            Answer::default()
+        }
+
+        async fn close(&mut self) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_while_a_gather_runs_silences_no_meter() {
+        let text = "[[inputs.powermonitor_500]]\n[[inputs.powermonitor_500.meter]]\naddress = \"a\"\ninterval = \"2s\"\n";
+        let config = Config::parse(text, &Overrides::default()).unwrap().meters.remove(0);
+        let ahead = std::sync::Mutex::new(Duration::from_secs(1_003_600));
+        let clock = Arc::new(SetClock { start: tokio::time::Instant::now(), ahead });
+        let schedule = schedule(&config, 0, 1, clock.wall());
+        let source = Box::new(Silent(clock.clone()));
+        let collector = Collector::reading(Arc::new(config), State::in_memory(), source, clock);
+        let (count, stop) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
+        let counted = count.clone();
+        let sink =
+            move |report: Report| _ = counted.fetch_add(u64::from(report.status_due), Ordering::Relaxed);
+        let (_pace, paced) = watch::channel(Pace::default());
+        let life = run(collector, schedule, paced, stop.clone(), Arc::default(), sink);
+        let end = async {
+            sleep(Duration::from_secs(21)).await;
+            stop.cancel();
+        };
+        tokio::join!(life, end);
+        assert!(count.load(Ordering::Relaxed) >= 10, "{count:?} status lines in 21 s");
     }
 }

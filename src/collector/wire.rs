@@ -1,166 +1,158 @@
 //! Asks the meter: its own connection, and Modbus beside it where and when that is allowed.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until};
 
-use crate::config::Connection;
-use crate::enip::forward_open::Application;
-use crate::meter::{Table, TableSet};
-use crate::source::{Exhibit, Failure, Gather};
+use crate::config::MeterConfig;
+use crate::meter::identity::Identity;
+use crate::meter::reading::milliseconds;
+use crate::meter::{Access, Readings, Table, TableSet, WordOrder, block};
+use crate::source::{Answer, Deadline, Failure, FailureKind, Leftover, Source};
 
-use super::Collector;
-use super::events::{Event, milliseconds};
-use super::health::Link;
-use super::listening;
+use super::intake::{Taken, take_in};
 
-/// Newest notes about class 1 that are kept for `check`.
-const MOST_NOTES: usize = 16;
+/// No table is read more often, whoever asks: the limit that the meter was tested with.
+const AT_MOST_EVERY: Duration = Duration::from_millis(200);
 /// Modbus beside EtherNet/IP is used at most this often, also across restarts.
 const BESIDE_AT_MOST_EVERY: Duration = Duration::from_secs(300);
 /// How long EtherNet/IP may be silent after our own Modbus before that counts as a fault. The maker is
 /// reported to say that it recovers by itself; how fast is unknown.
 const PAUSE_AFTER_MODBUS: Duration = Duration::from_secs(60);
 
-impl Collector {
-    /// Reads over the meter's own connection, the info table with it when that is due.
-    pub(super) async fn read_source(
-        &mut self,
-        tables: TableSet,
-        events: &mut Vec<Event>,
-    ) -> Vec<(Table, Failure)> {
-        if tables.is_empty() {
-            return Vec::new();
-        }
-        let mut wanted = tables;
-        if self.about.is_due(Instant::now()) {
-            wanted.insert(Table::Info);
-        }
-        self.ask(wanted, events).await
+/// The ways to one meter.
+#[derive(Debug)]
+pub struct Wire {
+    config: Arc<MeterConfig>,
+    source: Box<dyn Source>,
+    /// Modbus beside EtherNet/IP, if the config allows it.
+    beside: Option<Box<dyn Source>>,
+    paused_until: Option<Instant>,
+    /// When each table was last asked for.
+    asked: [Option<Instant>; Table::ALL.len()],
+}
+
+/// What came of one question; the values are in the readings.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// What the source answered.
+    pub answer: Answer,
+    /// What failed, by table.
+    pub failures: Vec<(Table, Failure)>,
+}
+
+impl Wire {
+    /// Nothing is connected yet.
+    pub fn new(config: Arc<MeterConfig>, source: Box<dyn Source>, beside: Option<Box<dyn Source>>) -> Wire {
+        Wire { config, source, beside, paused_until: None, asked: [None; Table::ALL.len()] }
     }
 
-    /// Looks after listened connections when no table is due: one that is lost is said now, and not when its
-    /// table is due next, which may be an hour away.
-    pub(super) async fn watch(&mut self, events: &mut Vec<Event>) {
-        if self.source.listens() {
-            self.ask(TableSet::EMPTY, events).await;
-        }
+    /// The order of words in use, where registers are read.
+    pub fn word_order(&self) -> Option<WordOrder> {
+        (self.source.access() == Access::Registers).then_some(self.config.word_order)
     }
 
-    async fn ask(&mut self, wanted: TableSet, events: &mut Vec<Event>) -> Vec<(Table, Failure)> {
-        let mut gather = Gather::new(wanted, &mut self.readings, &mut self.health.traffic);
-        let limit = self.config.gather_timeout;
-        if timeout(limit, self.source.gather(&mut gather)).await.is_err() {
-            fail_untried(&mut gather, limit);
-        }
-        self.health.response_time = gather.slowest;
-        let (mut failures, notices, exhibits) = (gather.failures, gather.notices, gather.exhibits);
-        (self.samples, self.sampled) = (gather.samples, gather.sampled);
-        let prefix = self.faults.prefix();
-        for notice in notices {
-            if self.notes.len() == MOST_NOTES {
-                self.notes.remove(0);
-            }
-            self.notes.push(listening::sentence(&notice));
-            events.extend(listening::tell(notice, prefix));
-        }
-        self.keep_exhibits(exhibits);
-        self.follow_link(events);
+    /// What the device said it is when the connection was made, where a protocol asks that at each connect.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.source.identity()
+    }
+
+    /// The controller that the values come out of, if they do.
+    pub fn controller(&self) -> Option<&Identity> {
+        self.source.controller()
+    }
+
+    /// Whether a protocol asks who answers at each connect.
+    pub fn identifies(&self) -> bool {
+        self.source.access() != Access::Registers
+    }
+
+    /// Whether it must be looked after at every gather.
+    pub fn listens(&self) -> bool {
+        self.source.listens()
+    }
+
+    /// Packet interval of what is heard.
+    pub fn rpi(&self) -> Option<Duration> {
+        self.source.heard().map(|(_, rpi)| rpi)
+    }
+
+    /// The packet intervals that were agreed last, by assembly.
+    pub fn packet_intervals(&self) -> BTreeMap<u16, Duration> {
+        self.source.packet_intervals()
+    }
+
+    /// Class 1 connections that are open, to be closed after a crash.
+    pub fn open_connections(&self) -> Vec<Leftover> {
+        self.source.open_connections()
+    }
+
+    /// Asks for these tables; none at all means that listened connections are looked after.
+    pub async fn read(&mut self, wanted: TableSet, readings: &mut Readings) -> Asked {
+        self.spare(wanted).await;
+        let spans = block::spans(&self.config.profile, wanted, self.source.access());
+        let deadline = Deadline::within(self.config.gather_timeout);
+        let answer = self.source.read(&spans, deadline).await;
+        let mut asked = self.take_in(answer, wanted, readings);
         if self.paused_until.is_some_and(|until| Instant::now() < until) {
-            for (_, failure) in &mut failures {
-                if matches!(failure, Failure::Timeout(_) | Failure::Connection(_)) {
-                    *failure = Failure::Suspended("EtherNet/IP pauses after our own Modbus".to_owned());
+            for (_, failure) in &mut asked.failures {
+                if matches!(failure.kind, FailureKind::Timeout | FailureKind::Connection) {
+                    *failure = FailureKind::Suspended.because("EtherNet/IP pauses after our own Modbus");
                 }
             }
         }
-        failures
+        asked
     }
 
-    /// Notes how the meter is read now, and says so when that changed.
-    pub(super) fn follow_link(&mut self, events: &mut Vec<Event>) {
-        let heard = self.source.heard();
-        let link = match (heard, self.config.connection) {
-            (Some((Application::ListenOnly, _)), _) => Link::ListenOnly,
-            (Some((Application::InputOnly, _)), _) => Link::InputOnly,
-            (None, Connection::Modbus) => Link::Modbus,
-            (None, _) => Link::Explicit,
-        };
-        self.health.rpi = heard.map(|(_, rpi)| rpi);
-        let before = std::mem::replace(&mut self.link, link);
-        if self.linked && before != link {
-            let (before, after) = (before.code().1, link.code().1);
-            events.push(Event {
-                kind: "connection_changed",
-                message: format!("The meter is read in another way: {after} instead of {before}"),
-                before_text: Some(before.to_owned()),
-                after_text: Some(after.to_owned()),
-                ..Event::default()
-            });
-        }
-        self.linked = true;
-        let open = self.source.open_connections();
-        if self.record.open_connections != open {
-            self.record.open_connections = open;
-            self.state.remember(&self.config.name, &self.record);
-            // Not with the next regular save: after a crash these must be closed, and they change rarely.
-            if let Err(problem) = self.state.save() {
-                log::warn!("{}: {problem}", self.faults.prefix());
-            }
-        }
-    }
-
-    /// The tables that may be read over Modbus now: not within five minutes of the last time, on either side
-    /// of it, for the clock may have been set back since.
-    pub(super) fn allowed_beside(&self, tables: TableSet) -> TableSet {
-        let now = milliseconds(SystemTime::now());
+    /// The tables among these that may be read over Modbus now, which was used last at `last` ms since the epoch:
+    /// not within five minutes of it, on either side, for the clock may have been set back since.
+    pub fn allowed_beside(&self, tables: TableSet, last: Option<i64>, now: SystemTime) -> TableSet {
         let pause = BESIDE_AT_MOST_EVERY.as_millis() as u64 - 1000;
-        match self.record.last_modbus_ms {
-            Some(last) if now.abs_diff(last) < pause => TableSet::EMPTY,
+        match last {
+            Some(last) if milliseconds(now).abs_diff(last) < pause => TableSet::EMPTY,
+            _ if self.beside.is_none() => TableSet::EMPTY,
             _ => tables,
         }
     }
 
-    pub(super) async fn read_beside(&mut self, tables: TableSet) -> Vec<(Table, Failure)> {
-        let Some(beside) = &mut self.beside else { return Vec::new() };
-        // Before, and not with the next regular save: a crash on the way must not lead to another use at once.
-        self.record.last_modbus_ms = Some(milliseconds(SystemTime::now()));
-        self.state.remember(&self.config.name, &self.record);
-        if let Err(problem) = self.state.save() {
-            log::warn!("{}: {problem}", self.faults.prefix());
-        }
-        let requests_before = self.health.traffic.requests;
-        let mut gather = Gather::new(tables, &mut self.readings, &mut self.health.traffic);
-        let limit = self.config.gather_timeout;
-        if timeout(limit, beside.gather(&mut gather)).await.is_err() {
-            fail_untried(&mut gather, limit);
-        }
-        let (failures, exhibits) = (gather.failures, gather.exhibits);
+    /// Asks for these tables over Modbus beside EtherNet/IP.
+    pub async fn read_beside(&mut self, tables: TableSet, readings: &mut Readings) -> Asked {
+        let Some(beside) = &mut self.beside else { return Asked::default() };
+        let spans = block::spans(&self.config.profile, tables, beside.access());
+        let answer = beside.read(&spans, Deadline::within(self.config.gather_timeout)).await;
         beside.close().await;
-        self.keep_exhibits(exhibits);
         // A port that refused us has stopped nothing.
-        if self.health.traffic.requests > requests_before {
+        if answer.traffic.requests > 0 {
             self.paused_until = Some(Instant::now() + PAUSE_AFTER_MODBUS);
         }
-        failures
+        self.take_in(answer, tables, readings)
     }
-}
 
-impl Collector {
-    /// Keeps what could not be used, and shows each kind once in the log.
-    fn keep_exhibits(&mut self, exhibits: Vec<Exhibit>) {
-        for exhibit in exhibits {
-            if let Some(new) = self.exhibits.keep(exhibit) {
-                log::debug!("{}: received: {new}", self.faults.prefix());
-            }
+    /// Ends the connections as the protocols want it.
+    pub async fn close(&mut self) {
+        self.source.close().await;
+        if let Some(beside) = &mut self.beside {
+            beside.close().await;
         }
     }
-}
 
-/// The whole gather took too long: what was not tried is a timeout.
-fn fail_untried(gather: &mut Gather<'_>, limit: Duration) {
-    let limit = humantime::format_duration(limit);
-    for table in gather.tables.difference(gather.tried).iter() {
-        let text = format!("the gather did not end within {limit} (gather_timeout)");
-        gather.fail(table, Failure::Timeout(text));
+    /// Waits until none of these tables is asked for too soon again.
+    async fn spare(&mut self, wanted: TableSet) {
+        let last = wanted.iter().filter_map(|table| self.asked[table as usize]).max();
+        if let Some(last) = last {
+            sleep_until(last + AT_MOST_EVERY).await;
+        }
+        let now = Instant::now();
+        wanted.iter().for_each(|table| self.asked[table as usize] = Some(now));
+    }
+
+    /// Blocks → readings, the only time that they are decoded.
+    fn take_in(&self, mut answer: Answer, tables: TableSet, readings: &mut Readings) -> Asked {
+        let how = (&*self.config.profile, self.config.word_order);
+        let Taken { failures, unusable } = take_in(&answer, tables, how, readings);
+        answer.exhibits.extend(unusable);
+        Asked { answer, failures }
     }
 }

@@ -1,20 +1,28 @@
 //! `check`: is the configuration valid, do its meters answer, and do their numbers fit the map?
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
-use crate::cli::CheckArgs;
+use crate::cli::{CheckArgs, ListenArgs};
 use crate::collector::Collector;
 use crate::collector::health::Outcome;
-use crate::collector::judge::STRIKES;
+use crate::collector::judge::standing::STRIKES;
+use crate::collector::listening;
 use crate::collector::report::Report;
 use crate::collector::schedule::Due;
 use crate::collector::state::State;
-use crate::config::{MeterConfig, Overrides, show_duration};
+use crate::config::{DEFAULT_PATH, MIN_INTERVAL, MeterConfig, Protocol, show_duration};
+use crate::discovery::recommend::{self, Found};
+use crate::display::{Latest, Page, TextTable, export, show};
+use crate::meter::Table;
 use crate::meter::physics::MapCheck;
+use crate::source::Shared;
 
-use super::{GOOD, MAP_CONTRADICTED, METER_FAILED, dump, load};
+use super::meters::Meters;
+use super::{GOOD, MAP_CONTRADICTED, METER_FAILED, answer};
 
 /// Gathers from every meter over its own connection and prints a table. Nothing is read over Modbus
 /// beside EtherNet/IP, and no class 1 connection is opened unless `--probe` says so: a check must not disturb
@@ -23,46 +31,133 @@ use super::{GOOD, MAP_CONTRADICTED, METER_FAILED, dump, load};
 /// # Errors
 /// What is wrong with the configuration.
 pub async fn check(args: &CheckArgs) -> anyhow::Result<u8> {
-    let config = load(&args.config, &Overrides::default())?;
+    let mut named = args.meters.clone();
+    if named.names_none() {
+        named.config = Some(DEFAULT_PATH.into());
+    }
+    let meters = Meters::named(&named, &ListenArgs::default(), None).await?;
+    let config = meters.config.clone();
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
     if log::max_level() < log::LevelFilter::Debug {
         // The table says it all.
         log::set_max_level(log::LevelFilter::Off);
     }
+    // One for all: UDP port 2222 exists once per address.
+    let shared = Shared::default();
     let mut tasks = JoinSet::new();
     for (index, meter) in config.meters.into_iter().enumerate() {
-        let intent = intent(&meter, args.probe);
-        let meter = if args.probe { meter } else { meter.without_listening() };
+        let (intent, energy) = (intent(&meter, args.probe), no_energy(&meter));
+        let meter = if args.probe { meter.probing() } else { meter.without_listening() };
+        let shared = shared.clone();
         tasks.spawn(async move {
-            let due = Due { tables: meter.tables, ..Due::default() };
-            let mut collector = Collector::new(Arc::new(meter), State::in_memory());
-            // One reading may have met a load step; a contradicted map needs several in a row.
-            for _ in 0..STRIKES {
-                collector.gather(due).await;
-                if !collector.is_undecided() {
-                    break;
-                }
-            }
-            collector.close().await;
-            let mut report = collector.report();
-            report.notes.splice(0..0, intent);
-            (index, report)
+            let mut checked = gather(meter, shared).await;
+            checked.notes.splice(0..0, intent);
+            checked.notes.extend(energy);
+            (index, checked)
         });
     }
-    let mut reports = Vec::new();
+    let mut all = Vec::new();
     while let Some(done) = tasks.join_next().await {
-        reports.push(done?);
+        all.push(done?);
     }
-    reports.sort_by_key(|(index, _)| *index);
-    let reports: Vec<Report> = reports.into_iter().map(|(_, report)| report).collect();
-    dump::print(table(&reports).as_bytes())?;
-    Ok(if reports.iter().any(|report| report.map_check == MapCheck::Contradicted) {
+    all.sort_by_key(|(index, _)| *index);
+    let all: Vec<Checked> = all.into_iter().map(|(_, checked)| checked).collect();
+    let now = SystemTime::now();
+    if args.json {
+        answer::print_json(&serde_json::Value::Array(
+            all.iter().map(|checked| json(checked, now)).collect(),
+        ))?;
+    } else {
+        let mut text = table(&all, Page::of_stdout());
+        if args.values {
+            for Checked { report, .. } in all.iter().filter(|checked| !checked.report.read.is_empty()) {
+                text.push('\n');
+                text += &show::text(&Latest::of(report), now, Page::of_stdout());
+            }
+        }
+        if named.config.is_none() && !named.simulated {
+            text += &recommended(&all);
+        }
+        answer::print(text)?;
+    }
+    meters.end().await;
+    let contradicted = |checked: &Checked| checked.report.map.check == MapCheck::Contradicted;
+    let failed = |checked: &Checked| checked.report.health.outcome != Outcome::Success;
+    Ok(if all.iter().any(contradicted) {
         MAP_CONTRADICTED
-    } else if reports.iter().any(|report| report.result != Outcome::Success.code().1) {
+    } else if all.iter().any(failed) {
         METER_FAILED
     } else {
         GOOD
     })
+}
+
+/// What was found of one meter.
+struct Checked {
+    /// The last gather.
+    report: Report,
+    /// What is heard by class 1 and what is not, in sentences, of all gathers.
+    notes: Vec<String>,
+    /// What was received and could not be used, with its bytes.
+    exhibits: Vec<String>,
+}
+
+/// Gathers until it is known whether the map fits: one reading may have met a load step, so a contradicted map
+/// needs several in a row.
+async fn gather(meter: MeterConfig, shared: Shared) -> Checked {
+    let due = Due { tables: meter.tables, ..Due::default() };
+    let mut collector = Collector::sharing(Arc::new(meter), State::in_memory(), shared);
+    let mut report = collector.gather(due).await;
+    let mut notes: Vec<String> = report.notices.iter().map(listening::sentence).collect();
+    for _ in 1..STRIKES {
+        if !report.map.undecided {
+            break;
+        }
+        sleep(MIN_INTERVAL).await;
+        report = collector.gather(due).await;
+        notes.extend(report.notices.iter().map(listening::sentence));
+    }
+    collector.close().await;
+    Checked { report, notes, exhibits: collector.exhibits() }
+}
+
+/// A configuration for the meters that answered, with the way to read them and why.
+fn recommended(all: &[Checked]) -> String {
+    let answered = all.iter().filter(|checked| checked.report.health.up);
+    let found: Vec<Found> = answered
+        .map(|Checked { report, .. }| Found {
+            name: report.config.name.clone(),
+            address: report.config.written_address(),
+            owned: report.device.identity.as_ref().is_some_and(|identity| identity.status & 1 != 0),
+        })
+        .collect();
+    match found.is_empty() {
+        true => String::new(),
+        false => format!("\nA configuration to begin with:\n\n{}", recommend::configuration(&found)),
+    }
+}
+
+/// Why there is no energy, for a meter that has none configured.
+fn no_energy(meter: &MeterConfig) -> Option<String> {
+    if meter.tables.union(meter.modbus_tables).contains(Table::Energy) {
+        return None;
+    }
+    Some(match meter.connection.protocol() {
+        Protocol::Modbus => "no energy: the table energy is not in tables".to_owned(),
+        Protocol::EtherNetIp => {
+            "no energy: over EtherNet/IP its layout is not published; \"telegraf-pm500 verify\" can \
+                                 find it, and a meter that no PLC reads gives it with connection = \"modbus\""
+                .to_owned()
+        }
+    })
+}
+
+/// One meter for programs; its keys are stable, new ones may be added.
+fn json(Checked { report, notes, exhibits }: &Checked, now: SystemTime) -> serde_json::Value {
+    let mut document = export::json(&Latest::of(report), now);
+    document["notes"] = notes.clone().into();
+    document["received"] = exhibits.clone().into();
+    document
 }
 
 /// What would be opened for a meter that is listened to.
@@ -80,39 +175,30 @@ fn intent(meter: &MeterConfig, probe: bool) -> Option<String> {
     ))
 }
 
-/// One row per meter, what failed below it.
-fn table(reports: &[Report]) -> String {
-    if reports.is_empty() {
+/// One row per meter, and below them what there is to say about each.
+fn table(all: &[Checked], page: Page) -> String {
+    if all.is_empty() {
         return "The configuration is valid; no meter is configured.\n".to_owned();
     }
-    let head = ["METER", "ADDRESS", "CONNECTION", "RESULT", "DEVICE", "TABLES", "MAP"];
-    let mut rows: Vec<[String; 7]> = vec![head.map(str::to_owned)];
-    for report in reports {
-        rows.push([
-            report.name.clone(),
-            report.address.clone(),
-            report.connection.to_owned(),
-            report.result.to_owned(),
-            report.device.clone().unwrap_or_else(|| "-".to_owned()),
-            format!("{} of {}", report.tables_ok, report.tables),
-            report.map_check.to_string(),
+    let mut table = TextTable::new(["METER", "ADDRESS", "CONNECTION", "RESULT", "DEVICE", "TABLES", "MAP"]);
+    for Checked { report, .. } in all {
+        let health = &report.health;
+        table.row([
+            report.config.name.clone(),
+            report.device.address.clone(),
+            health.link.code().1.to_owned(),
+            health.outcome.code().1.to_owned(),
+            report.device_in_words().unwrap_or_else(|| "-".to_owned()),
+            format!("{} of {}", health.tables_ok, health.tables_ok + health.tables_failed),
+            report.map.check.to_string(),
         ]);
     }
-    let widths: Vec<usize> = (0..head.len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    let mut text = String::new();
-    for (index, row) in rows.iter().enumerate() {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}", width = *width)).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-        let Some(report) = index.checked_sub(1).and_then(|at| reports.get(at)) else { continue };
-        for line in report.notes.iter().chain(&report.failures) {
-            text.push_str(&format!("    {line}\n"));
-        }
-        for line in &report.exhibits {
-            text.push_str(&format!("    received: {line}\n"));
+    let mut text = table.print(page);
+    for Checked { report, notes, exhibits } in all {
+        let received = exhibits.iter().map(|line| format!("received: {line}"));
+        for line in notes.iter().cloned().chain(report.failures_in_words()).chain(received) {
+            text += &page.fold(&format!("{}: {line}", report.config.name), "    ");
+            text.push('\n');
         }
     }
     text

@@ -8,10 +8,11 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::cli::FieldsArgs;
+use crate::display::{Page, TextTable};
+use crate::lines::schema;
 use crate::meter::{Element, Profile, Table, Use};
-use crate::metric::schema;
 
-use super::{GOOD, dump};
+use super::{GOOD, answer};
 
 /// First printed Modbus address: printed = PDU address + 300001.
 const PRINTED_BASE: u32 = 300_001;
@@ -22,39 +23,26 @@ const PRINTED_BASE: u32 = 300_001;
 /// What is wrong with the profile file.
 pub fn fields(args: &FieldsArgs) -> anyhow::Result<u8> {
     let profile = match &args.profile {
-        Some(path) => Profile::load(path).map_err(anyhow::Error::msg)?,
+        Some(path) => Profile::load(path)?,
         None => Profile::built_in(),
     };
     let text = match (args.json, args.markdown) {
         (true, _) => json(&profile)?,
         (_, true) => markdown(&profile),
-        _ => text(&profile),
+        _ => text(&profile, Page::of_stdout()),
     };
-    dump::print(text.as_bytes()).map(|_| GOOD)
+    answer::print(text.as_bytes()).map(|_| GOOD)
 }
 
 /// A table for the terminal: one section per measurement, then the sources in full.
-pub fn text(profile: &Profile) -> String {
+pub fn text(profile: &Profile, page: Page) -> String {
     let mut out = format!("{}\n", profile.title);
     for (measurement, rows) in sections(profile) {
         let head =
-            ["field", "type", "unit", "kind", "assembly", "modbus", "wire", "evidence", "source", "label"]
-                .map(str::to_owned);
-        let lines: Vec<_> = std::iter::once(head).chain(rows.iter().map(columns)).collect();
-        let mut widths = [0; 10];
-        for line in &lines {
-            for (width, cell) in widths.iter_mut().zip(line) {
-                *width = (*width).max(cell.chars().count());
-            }
-        }
-        let _ = writeln!(out, "\n{measurement}");
-        for line in &lines {
-            let mut padded = String::new();
-            for (width, cell) in widths.iter().zip(line) {
-                let _ = write!(padded, "  {cell:<width$}");
-            }
-            let _ = writeln!(out, "{}", padded.trim_end());
-        }
+            ["field", "type", "unit", "kind", "assembly", "modbus", "wire", "evidence", "source", "label"];
+        let mut table = TextTable::new(head);
+        rows.iter().for_each(|row| table.row(columns(row)));
+        let _ = write!(out, "\n{measurement}\n{}", table.print(page));
     }
     let _ = writeln!(
         out,
@@ -231,7 +219,7 @@ mod tests {
     #[test]
     fn every_element_is_listed_with_its_place_evidence_and_page() {
         let profile = Profile::built_in();
-        let text = text(&profile);
+        let text = text(&profile, Page::default());
         let line = |field: &str| {
             let line = text.lines().find(|line| line.split_whitespace().next() == Some(field)).expect(field);
             line.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -3,16 +3,21 @@
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
-use crate::config::{Config, Overrides};
 use crate::logging;
 
+mod answer;
 pub mod check;
 pub mod discover;
 pub mod dump;
 pub mod fields;
+mod meters;
+mod output_file;
+mod rounds;
 pub mod run;
+pub mod show;
 pub mod simulate;
 pub mod verify;
+pub mod watch;
 
 /// Exit code: everything went well.
 pub const GOOD: u8 = 0;
@@ -35,9 +40,10 @@ pub const EXIT_CODES: [(u8, &str); 4] = [
 /// # Errors
 /// What was wrong with the configuration or the start, in one sentence.
 pub fn dispatch(cli: Cli) -> anyhow::Result<u8> {
-    let level = match (cli.quiet, cli.debug) {
-        (true, _) => Some(log::LevelFilter::Error),
-        (_, true) => Some(log::LevelFilter::Debug),
+    let level = match (cli.quiet, cli.debug, cli.trace) {
+        (true, ..) => Some(log::LevelFilter::Error),
+        (_, true, _) => Some(log::LevelFilter::Debug),
+        (.., true) => Some(log::LevelFilter::Trace),
         _ => None,
     };
     if let Some(level) = level {
@@ -47,11 +53,13 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     let done = runtime.block_on(async {
         match cli.command {
             Some(Command::Dump(args)) => dump::dump(*args).await,
+            Some(Command::Show(args)) => show::show(&args).await,
+            Some(Command::Watch(args)) => watch::watch(&args).await,
             Some(Command::Check(args)) => check::check(&args).await,
             Some(Command::Discover(args)) => discover::discover(&args).await,
             Some(Command::Verify(args)) => verify::verify(&args).await,
             Some(Command::Fields(args)) => fields::fields(&args),
-            Some(Command::Simulate(args)) => simulate::simulate(args).await,
+            Some(Command::Simulate(args)) => simulate::simulate(*args).await,
             None => run::run(cli.plugin, level).await,
         }
     });
@@ -63,9 +71,4 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<u8> {
 /// The declaration of the command line, for the man page and completions.
 pub fn declaration() -> clap::Command {
     Cli::command()
-}
-
-/// Loads a configuration file.
-fn load(path: &std::path::Path, overrides: &Overrides) -> anyhow::Result<Config> {
-    Config::load(path, overrides).map_err(anyhow::Error::msg)
 }

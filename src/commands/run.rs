@@ -6,7 +6,7 @@ use crate::cli::PluginArgs;
 use crate::config::{Config, Overrides};
 use crate::{logging, plugin};
 
-use super::{GOOD, dump, load};
+use super::{GOOD, answer, dump};
 
 /// Runs the plugin, or answers `--sample-config`, `--check-config` or `--once`. `level` was given on the
 /// command line and wins over the configuration's.
@@ -15,9 +15,9 @@ use super::{GOOD, dump, load};
 /// What is wrong with the configuration, or what could not be started.
 pub async fn run(args: PluginArgs, level: Option<LevelFilter>) -> anyhow::Result<u8> {
     if args.sample_config {
-        return dump::print(Config::sample().as_bytes()).map(|_| GOOD);
+        return answer::print(Config::sample().as_bytes()).map(|_| GOOD);
     }
-    let config = load(&args.config, &Overrides { interval: args.poll_interval })?;
+    let config = Config::load(&args.config, &Overrides { interval: args.poll_interval })?;
     logging::start(level.unwrap_or(config.log_level));
     if args.check_config {
         let meters = match config.meters.len() {
@@ -26,7 +26,7 @@ pub async fn run(args: PluginArgs, level: Option<LevelFilter>) -> anyhow::Result
         };
         let text = format!("{}: valid, {meters}\n", args.config.display());
         config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
-        return dump::print(text.as_bytes()).map(|_| GOOD);
+        return answer::print(text.as_bytes()).map(|_| GOOD);
     }
     if args.once {
         return dump::gather(config, Some(1)).await;

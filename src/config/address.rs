@@ -1,8 +1,82 @@
-//! Where a meter is: a host name or IP address, and a port if it is not the usual one.
+//! Where a meter is: a host name or IP address, a port if it is not the usual one, and the protocol if it is
+//! written before it, as in `modbus://192.168.1.50`. Files and arguments write it in the same way.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
+
+use crate::words;
+
+/// A protocol that is written before an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// `eip://`: EtherNet/IP.
+    EtherNetIp,
+    /// `modbus://`: Modbus TCP.
+    Modbus,
+    /// `logix://`: a controller that has the meter's assemblies.
+    Logix,
+}
+
+words!(Scheme, "protocol": EtherNetIp = "eip", Modbus = "modbus", Logix = "logix");
+
+/// An address, and the protocol if it is written before it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Location {
+    /// The protocol.
+    pub scheme: Option<Scheme>,
+    /// The address.
+    pub address: Address,
+}
+
+/// A text that is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Nothing.
+    #[error("an address is a host name or an IP address, not an empty text")]
+    Empty,
+    /// A protocol that meters do not speak.
+    #[error("\"{0}\" is a URL of something else: write HOST, eip://HOST or modbus://HOST")]
+    OtherUrl(String),
+    /// A protocol without its slashes.
+    #[error("\"{0}\" has no // after its protocol, write {1}://{2}")]
+    NoSlashes(String, Scheme, String),
+    /// A path behind the address.
+    #[error("\"{0}\" goes on after the address, write HOST, eip://HOST or modbus://HOST")]
+    Path(String),
+    /// A user before the address.
+    #[error("an address has no user and password before an @, the meter asks for none")]
+    User,
+    /// A space, or something that looks like one.
+    #[error("the address \"{}\" must not contain spaces", .0.escape_debug())]
+    Space(String),
+    /// `[` alone.
+    #[error("\"{0}\" has a [ without its ], write [IPv6 address]:port")]
+    OpenBracket(String),
+    /// Something after `]`.
+    #[error("\"{0}\" is no address, write [IPv6 address]:port")]
+    AfterBracket(String),
+    /// No port.
+    #[error("\"{0}\": the port must be a number from 1 to 65535")]
+    Port(String),
+    /// No IPv6 address.
+    #[error("\"{0}\" is no IPv6 address, and with a port it is written [address]:port")]
+    IpV6(String),
+    /// A number alone.
+    #[error("\"{0}\" alone is no address, and a port stands behind its host: HOST:{0}")]
+    Number(String),
+    /// Numbers, and no IPv4 address.
+    #[error("\"{0}\" is no IPv4 address, which is four numbers from 0 to 255")]
+    IpV4(String),
+    /// A network instead of a meter.
+    #[error(
+        "\"{0}\" is a range of addresses, write that of one meter; \"telegraf-pm500 discover\" asks ranges"
+    )]
+    Range(String),
+    /// Anything else.
+    #[error("\"{0}\" is neither a host name nor an IP address")]
+    Neither(String),
+}
 
 /// A meter's address: `host`, `host:port`, an IPv4 address, an IPv6 address, or `[IPv6]:port`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,27 +107,61 @@ impl fmt::Display for Address {
     }
 }
 
-impl FromStr for Address {
-    type Err = String;
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scheme {
+            Some(scheme) => write!(f, "{scheme}://{}", self.address),
+            None => self.address.fmt(f),
+        }
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Location {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(Location { scheme: None, address: text.parse()? });
+        };
+        let scheme = scheme.to_ascii_lowercase().parse::<Scheme>();
+        let scheme = scheme.map_err(|_| AddressError::OtherUrl(text.to_owned()))?;
+        let address = rest.strip_suffix('/').unwrap_or(rest).parse()?;
+        Ok(Location { scheme: Some(scheme), address })
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let said = || text.to_owned();
         if text.is_empty() {
-            return Err("an address is a host name or an IP address, not an empty text".to_owned());
+            return Err(AddressError::Empty);
         }
         if text.contains("://") {
-            return Err(format!("\"{text}\" is a URL, write the host name or IP address alone"));
+            return Err(AddressError::OtherUrl(said()));
+        }
+        if text.contains('@') {
+            // What stands before it may be a password.
+            return Err(AddressError::User);
         }
         if text.contains(char::is_whitespace) {
-            return Err(format!("the address \"{}\" must not contain spaces", text.escape_debug()));
+            return Err(AddressError::Space(said()));
+        }
+        if let Some((network, bits)) = text.split_once('/') {
+            let range = network.parse::<IpAddr>().is_ok() && bits.bytes().all(|byte| byte.is_ascii_digit());
+            return Err(if range && !bits.is_empty() {
+                AddressError::Range(said())
+            } else {
+                AddressError::Path(said())
+            });
         }
         if let Some(bracketed) = text.strip_prefix('[') {
-            let Some((host, tail)) = bracketed.split_once(']') else {
-                return Err(format!("\"{text}\" has a [ without its ], write [IPv6 address]:port"));
-            };
+            let (host, tail) = bracketed.split_once(']').ok_or_else(|| AddressError::OpenBracket(said()))?;
             let port = match tail.strip_prefix(':') {
                 Some(digits) => Some(port(text, digits)?),
                 None if tail.is_empty() => None,
-                None => return Err(format!("\"{text}\" is no address, write [IPv6 address]:port")),
+                None => return Err(AddressError::AfterBracket(said())),
             };
             return Ok(Address { host: ipv6(text, host)?, port });
         }
@@ -61,41 +169,50 @@ impl FromStr for Address {
             return Ok(Address { host: ipv6(text, text)?, port: None });
         }
         match text.split_once(':') {
-            Some((host, digits)) => Ok(Address { host: name(text, host)?, port: Some(port(text, digits)?) }),
+            Some((host, digits)) => match (host.parse::<Scheme>(), port(text, digits)) {
+                (_, Ok(port)) => Ok(Address { host: name(text, host)?, port: Some(port) }),
+                (Ok(scheme), Err(_)) if !digits.is_empty() => {
+                    Err(AddressError::NoSlashes(said(), scheme, digits.to_owned()))
+                }
+                (_, Err(error)) => Err(name(text, host).err().unwrap_or(error)),
+            },
             None => Ok(Address { host: name(text, text)?, port: None }),
         }
     }
 }
 
-fn port(text: &str, digits: &str) -> Result<u16, String> {
+fn port(text: &str, digits: &str) -> Result<u16, AddressError> {
     digits
         .parse()
         .ok()
         .filter(|port| *port != 0 && digits.bytes().all(|byte| byte.is_ascii_digit()))
-        .ok_or_else(|| format!("\"{text}\": the port must be a number from 1 to 65535"))
+        .ok_or_else(|| AddressError::Port(text.to_owned()))
 }
 
-fn ipv6(text: &str, host: &str) -> Result<String, String> {
+fn ipv6(text: &str, host: &str) -> Result<String, AddressError> {
     // A link-local address carries its interface after a percent sign.
     let (ip, zone) = host.split_once('%').map_or((host, None), |(ip, zone)| (ip, Some(zone)));
     if ip.parse::<Ipv6Addr>().is_err() || zone.is_some_and(str::is_empty) {
-        return Err(format!("\"{text}\" is no IPv6 address, and with a port it is written [address]:port"));
+        return Err(AddressError::IpV6(text.to_owned()));
     }
     Ok(host.to_owned())
 }
 
-fn name(text: &str, host: &str) -> Result<String, String> {
+fn name(text: &str, host: &str) -> Result<String, AddressError> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     let label = |label: &str| (1..=63).contains(&label.len()) && label.chars().all(legal);
     let labels = host.strip_suffix('.').unwrap_or(host);
     if labels.len() > 253 || !labels.split('.').all(label) {
-        return Err(format!("\"{text}\" is neither a host name nor an IP address"));
+        return Err(AddressError::Neither(text.to_owned()));
     }
     // No host name ends in a number, so this was meant to be an IPv4 address.
     let numeric =
         labels.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    if numeric && !host.contains('.') {
+        return Err(AddressError::Number(host.to_owned()));
+    }
     if numeric && host.parse::<Ipv4Addr>().is_err() {
-        return Err(format!("\"{text}\" is no IPv4 address, which is four numbers from 0 to 255"));
+        return Err(AddressError::IpV4(text.to_owned()));
     }
     Ok(host.to_owned())
 }
@@ -119,6 +236,10 @@ mod tests {
             assert_eq!((address.host.as_str(), address.port), (host, port), "{text}");
             assert_eq!(address.to_string(), text);
         }
+        for (text, scheme) in [("eip://meter", Scheme::EtherNetIp), ("modbus://[::1]:1502", Scheme::Modbus)] {
+            let location: Location = text.parse().expect(text);
+            assert_eq!((location.scheme, location.to_string()), (Some(scheme), text.to_owned()));
+        }
         assert_eq!("[::1]".parse::<Address>().map(|address| address.to_string()), Ok("::1".to_owned()));
     }
 
@@ -126,24 +247,28 @@ mod tests {
     fn what_is_no_address_is_refused_with_what_it_seems_to_be() {
         for (text, expected) in [
             ("", "empty"),
-            ("http://192.168.1.50", "URL"),
+            ("http://192.168.1.50", "HOST, eip://HOST or modbus://HOST"),
             ("192.168.1.50 ", "spaces"),
             ("192.168.1.500", "IPv4"),
             ("192.168.1", "IPv4"),
-            ("50", "IPv4"),
+            ("50", "a port stands behind its host"),
             ("meter:0", "1 to 65535"),
             ("meter:70000", "1 to 65535"),
             ("meter:+80", "1 to 65535"),
             ("meter:", "1 to 65535"),
             (":502", "neither"),
-            ("meter/1", "neither"),
+            ("meter/1", "goes on after the address"),
+            ("192.168.1.0/24", "range of addresses"),
+            ("modbus:meter", "write modbus://meter"),
+            ("modbus:192.168.1.50", "write modbus://192.168.1.50"),
+            ("admin:secret@192.168.1.50", "no user and password"),
             ("meter..plant", "neither"),
             ("[::1", "without its ]"),
             ("[::1]502", "[IPv6 address]:port"),
             ("::1:2:3:4:5:6:7:8:9", "IPv6"),
             ("$METER", "neither"),
         ] {
-            let reason = text.parse::<Address>().expect_err(text);
+            let reason = text.parse::<Location>().expect_err(text).to_string();
             assert!(reason.contains(expected), "{text}: {reason}");
         }
     }

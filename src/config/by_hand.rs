@@ -1,86 +1,58 @@
-//! Meters and options named on the command line rather than in a file.
+//! Meters named on the command line rather than in a file.
 
+use std::collections::HashSet;
 use std::path::Path;
-use std::time::Duration;
+use std::str::FromStr;
 
-use super::address::Address;
-use super::choice::{Connection, Emit};
+use super::address::Location;
 use super::file::{Block, Placed};
-use super::value::{FromText, Number, Parsed, Switchable};
+use super::mistake::ConfigError;
+use super::names::{MeterName, NameError};
+use super::options::Options;
+use super::value::ValueError;
 use super::{Config, Overrides, build};
-use crate::meter::{Table, TableSet};
 
-/// What was written by hand; options that were not are the file's defaults.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ByHand {
-    /// Meters: a name if it is not the host, and `HOST[:PORT]`, `eip://…` or `modbus://…`.
-    pub meters: Vec<(Option<String>, String)>,
-    /// How often every table is read.
-    pub interval: Option<Duration>,
-    /// Listen beside the owner instead of reading explicitly.
-    pub listen: bool,
-    /// The owner's packet interval.
-    pub rpi: Option<Duration>,
-    /// Configuration instance of a listener's connection path.
-    pub config_instance: Option<u8>,
-    /// Emit every new sample.
-    pub every_frame: bool,
-    /// Tables, separated by commas.
-    pub tables: Option<String>,
-    /// Lowest evidence accepted.
-    pub evidence: Option<String>,
-    /// Profile file.
-    pub profile: Option<String>,
-    /// What to do with a different device.
-    pub identity: Option<String>,
-    /// What to do with a contradicted map.
-    pub map_check: Option<String>,
-    /// Word order of Modbus numbers.
-    pub word_order: Option<String>,
-    /// Modbus unit id.
-    pub unit_id: Option<u8>,
+/// A meter as an argument: `192.168.1.50`, `modbus://192.168.1.50:1502` or `press4=192.168.1.50`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its name, if it is not to be the host.
+    pub name: Option<MeterName>,
+    /// Where it is.
+    pub location: Location,
+}
+
+impl FromStr for Named {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (name, location) = match text.split_once('=') {
+            Some((name, location)) => (Some(MeterName::new(name)?), location),
+            None => (None, text),
+        };
+        Ok(Named { name, location: location.parse::<Location>()? })
+    }
 }
 
 impl Config {
-    /// Settings for meters named on the command line. Every table is read at every interval, and no state
-    /// is kept.
+    /// Settings for meters named on the command line, all with the same options. Every table is read at every
+    /// interval, and no state is kept. A host that is named for both protocols is two meters, whose names
+    /// say so.
     ///
     /// # Errors
-    /// One sentence, as from a file.
-    pub fn by_hand(hand: &ByHand) -> Result<Config, String> {
-        let mut block = Block::default();
-        let options = &mut block.plugin.options;
-        let tables = hand.tables.as_ref().map(|names| names.split(',').map(|name| parsed(name.trim())));
-        options.tables = tables.map(Iterator::collect).transpose()?;
-        options.interval = hand.interval.map(Parsed);
-        options.rpi = hand.rpi.map(|rpi| Parsed(Switchable(Some(rpi))));
-        options.config_instance = hand.config_instance.map(|instance| Number(instance.into()));
-        options.emit = hand.every_frame.then_some(Parsed(Emit::EveryFrame));
-        options.evidence = optional(hand.evidence.as_deref())?;
-        options.profile = optional(hand.profile.as_deref())?;
-        options.identity = optional(hand.identity.as_deref())?;
-        options.map_check = optional(hand.map_check.as_deref())?;
-        options.word_order = optional(hand.word_order.as_deref())?;
-        options.unit_id = hand.unit_id.map(|unit| Number(unit.into()));
-        for (name, url) in &hand.meters {
-            let (connection, address) = match (locate(url)?, hand.listen) {
-                ((Connection::Modbus, _), true) => {
-                    return Err(format!("\"{url}\" cannot be listened to, Modbus has no such thing"));
-                }
-                ((_, address), true) => (Connection::ListenOnly, address),
-                (located, false) => located,
+    /// What cannot be, as from a file.
+    pub fn by_hand(meters: &[Named], options: Options) -> Result<Config, ConfigError> {
+        let mut taken: HashSet<String> = HashSet::new();
+        let mut block = Block { plugin: Placed { line: None, options }, meters: Vec::new() };
+        for Named { name, location } in meters {
+            let name = match name {
+                Some(name) => name.clone(),
+                None => free_name(location, &taken).map_err(|error| ConfigError::at(None, error))?,
             };
-            let mut meter = Placed::default();
-            meter.options.name = name.clone().map(|name| toml::Spanned::new(0..0, Parsed(name)));
-            meter.options.address = Some(toml::Spanned::new(0..0, Parsed(address)));
-            meter.options.connection = Some(Parsed(connection));
-            block.meters.push(meter);
+            taken.insert(name.as_str().to_owned());
+            let options = Options { name: Some(name), address: Some(location.clone()), ..Options::default() };
+            block.meters.push(Placed { line: None, options });
         }
         let mut config = build(vec![block], &Overrides::default(), Path::new(""), None)?;
-        if hand.listen && hand.tables.is_none() {
-            // Whoever asks to listen wants to see what is heard, and nothing that was asked for.
-            config.meters.iter_mut().for_each(|meter| meter.tables = TableSet::from_iter([Table::Realtime]));
-        }
         for meter in &mut config.meters {
             meter.intervals.values_mut().for_each(|period| *period = meter.interval);
         }
@@ -88,58 +60,65 @@ impl Config {
     }
 }
 
-fn parsed<T: FromText>(text: &str) -> Result<Parsed<T>, String> {
-    T::from_text(text).map(Parsed)
-}
-
-fn optional<T: FromText>(text: Option<&str>) -> Result<Option<Parsed<T>>, String> {
-    text.map(parsed).transpose()
-}
-
-/// `eip://`, `modbus://` or a bare address, which is EtherNet/IP.
-fn locate(url: &str) -> Result<(Connection, Address), String> {
-    let (connection, address) = match url.split_once("://") {
-        None => (Connection::Explicit, url),
-        Some(("eip", address)) => (Connection::Explicit, address),
-        Some(("modbus", address)) => (Connection::Modbus, address),
-        Some((scheme, _)) => {
-            return Err(format!(
-                "\"{scheme}://\" is not known, write eip:// or modbus:// before the address"
-            ));
-        }
+/// The host, or the host and the protocol where the host is taken.
+fn free_name(location: &Location, taken: &HashSet<String>) -> Result<MeterName, NameError> {
+    let host = &location.address.host;
+    let written = location.to_string();
+    let longer = match (taken.contains(host), location.scheme) {
+        (false, _) => host.clone(),
+        (true, Some(scheme)) => format!("{host}-{scheme}"),
+        (true, None) => written,
     };
-    Ok((connection, address.trim_end_matches('/').parse()?))
+    MeterName::new(&longer)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Connection, Requested};
+    use crate::meter::Table;
 
-    fn by_hand(url: &str, tables: Option<&str>) -> Result<Config, String> {
-        let meters = vec![(None, url.to_owned())];
-        Config::by_hand(&ByHand { meters, tables: tables.map(str::to_owned), ..ByHand::default() })
+    fn by_hand(meters: &[&str], options: Options) -> Result<Config, String> {
+        let named: Result<Vec<Named>, ValueError> = meters.iter().map(|meter| meter.parse()).collect();
+        let named = named.map_err(|error| error.to_string())?;
+        Config::by_hand(&named, options).map_err(|error| error.to_string())
     }
 
     #[test]
     fn an_address_says_how_the_meter_is_read_and_every_table_comes_every_time() {
-        let config = by_hand("modbus://192.168.1.50:1502", None).unwrap();
+        let config = by_hand(&["modbus://192.168.1.50:1502"], Options::default()).unwrap();
         let meter = &config.meters[0];
         assert_eq!((meter.connection, meter.port()), (Connection::Modbus, 1502));
         assert_eq!(meter.period(Table::Energy), meter.interval);
-        let config = by_hand("eip://[::1]", Some("realtime")).unwrap();
+        let options = Options { tables: Some(vec![Requested(Table::Realtime)]), ..Options::default() };
+        let config = by_hand(&["eip://[::1]"], options).unwrap();
         assert_eq!((config.meters[0].connection, config.meters[0].port()), (Connection::Explicit, 44818));
     }
 
     #[test]
+    fn meters_can_be_named_and_a_host_read_in_both_ways_is_two_of_them() {
+        let names = |meters: &[&str]| -> Vec<String> {
+            let config = by_hand(meters, Options::default()).unwrap();
+            config.meters.into_iter().map(|meter| meter.name).collect()
+        };
+        assert_eq!(names(&["press4=192.168.1.50", "oven=eip://meter"]), ["press4", "oven"]);
+        assert_eq!(names(&["meter", "modbus://meter"]), ["meter", "meter-modbus"]);
+        assert_eq!(names(&["meter:44818", "meter:44819"]), ["meter", "meter:44819"]);
+        let twice = by_hand(&["a=meter", "b=eip://meter"], Options::default()).unwrap_err();
+        assert!(twice.contains("the meters \"a\" and \"b\" have the same address"), "{twice}");
+    }
+
+    #[test]
     fn a_bad_address_table_or_scheme_is_one_sentence() {
-        for (url, tables, says) in [
-            ("http://meter", None, "eip:// or modbus://"),
-            ("eip://", None, "not an empty text"),
-            ("meter:99999", None, "port"),
-            ("meter", Some("realtim"), "did you mean \"realtime\"?"),
-            ("meter", Some("energy"), "Modbus"),
+        let energy = Options { tables: Some(vec![Requested(Table::Energy)]), ..Options::default() };
+        for (url, options, says) in [
+            ("http://meter", Options::default(), "eip://HOST or modbus://HOST"),
+            ("eip://", Options::default(), "not an empty text"),
+            ("meter:99999", Options::default(), "port"),
+            ("hall/1=meter", Options::default(), "MQTT topic level"),
+            ("meter", energy, "Modbus"),
         ] {
-            let reason = by_hand(url, tables).unwrap_err();
+            let reason = by_hand(&[url], options).unwrap_err();
             assert!(reason.contains(says) && !reason.contains('\n'), "{url}: {reason}");
         }
     }

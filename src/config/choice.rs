@@ -1,11 +1,31 @@
 //! The options that are one of a few words.
 
-use crate::meter::Table;
+use crate::meter::{Evidence, Table};
+use crate::words;
 
 /// TCP port of EtherNet/IP.
 pub const ETHERNET_IP_PORT: u16 = 44818;
 /// TCP port of Modbus.
 pub const MODBUS_PORT: u16 = 502;
+
+/// Where the meter's values have addresses: assemblies, or registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Assemblies.
+    EtherNetIp,
+    /// Registers.
+    Modbus,
+}
+
+impl Protocol {
+    /// The protocol's usual TCP port.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Protocol::EtherNetIp => ETHERNET_IP_PORT,
+            Protocol::Modbus => MODBUS_PORT,
+        }
+    }
+}
 
 /// How a meter is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,42 +40,32 @@ pub enum Connection {
     InputOnly,
     /// Modbus TCP.
     Modbus,
+    /// Tags of a Logix controller that has the meter's assemblies.
+    Logix,
 }
 
 impl Connection {
-    /// Every way, the safest first.
-    pub const ALL: [Connection; 5] = [
-        Connection::Explicit,
-        Connection::Auto,
-        Connection::ListenOnly,
-        Connection::InputOnly,
-        Connection::Modbus,
-    ];
-
     /// Whether class 1 is used.
     pub fn listens(self) -> bool {
         matches!(self, Connection::Auto | Connection::ListenOnly | Connection::InputOnly)
     }
 
-    /// The word used in configuration and status.
-    pub fn name(self) -> &'static str {
+    /// The protocol whose addresses its blocks have.
+    pub fn protocol(self) -> Protocol {
         match self {
-            Connection::Explicit => "explicit",
-            Connection::Auto => "auto",
-            Connection::ListenOnly => "listen_only",
-            Connection::InputOnly => "input_only",
-            Connection::Modbus => "modbus",
-        }
-    }
-
-    /// The protocol's usual TCP port.
-    pub fn default_port(self) -> u16 {
-        match self {
-            Connection::Modbus => MODBUS_PORT,
-            _ => ETHERNET_IP_PORT,
+            Connection::Modbus => Protocol::Modbus,
+            Connection::Explicit
+            | Connection::Auto
+            | Connection::ListenOnly
+            | Connection::InputOnly
+            | Connection::Logix => Protocol::EtherNetIp,
         }
     }
 }
+
+// The safest first.
+words!(Connection, "connection": Explicit = "explicit", Auto = "auto", ListenOnly = "listen_only",
+    InputOnly = "input_only", Modbus = "modbus", Logix = "logix");
 
 /// What to do with a device that is not the one the profile was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,15 +76,7 @@ pub enum IdentityPolicy {
     Warn,
 }
 
-impl IdentityPolicy {
-    /// The word used in configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            IdentityPolicy::Require => "require",
-            IdentityPolicy::Warn => "warn",
-        }
-    }
-}
+words!(IdentityPolicy, "identity policy": Require = "require", Warn = "warn");
 
 /// What to do with a map that the meter's numbers contradict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,16 +89,7 @@ pub enum MapCheckPolicy {
     Off,
 }
 
-impl MapCheckPolicy {
-    /// The word used in configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            MapCheckPolicy::Refuse => "refuse",
-            MapCheckPolicy::Warn => "warn",
-            MapCheckPolicy::Off => "off",
-        }
-    }
-}
+words!(MapCheckPolicy, "map check policy": Refuse = "refuse", Warn = "warn", Off = "off");
 
 /// Which frames become lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,34 +100,47 @@ pub enum Emit {
     EveryFrame,
 }
 
-impl Emit {
-    /// The word used in configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Emit::Newest => "newest",
-            Emit::EveryFrame => "every_frame",
-        }
-    }
-}
+words!(Emit, "value of emit": Newest = "newest", EveryFrame = "every_frame");
+
+/// A table that `tables` may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Requested(pub Table);
 
 /// A table that `intervals` may name: any that `tables` may, and `raw`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Timed(pub(super) Table);
+pub struct Timed(pub Table);
 
 /// A table that `listen_tables` may name: any with an assembly, also `info` and `raw`, which `tables` does not
 /// name because they are read at connect and by an option of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Listened(pub(super) Table);
+pub struct Listened(pub Table);
 
 impl Listened {
     /// Every such table.
-    pub(super) const CHOICES: [Listened; 7] = [
-        Listened(Table::Realtime),
-        Listened(Table::Max),
-        Listened(Table::Demand),
-        Listened(Table::Energy),
-        Listened(Table::Alarm),
-        Listened(Table::Info),
-        Listened(Table::Raw),
-    ];
+    pub(super) const CHOICES: [Table; 7] =
+        [Table::Realtime, Table::Max, Table::Demand, Table::Energy, Table::Alarm, Table::Info, Table::Raw];
+}
+
+/// A grade of evidence that can be accepted: any but unknown, of which nothing is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted(pub Evidence);
+
+/// A table that the option at hand does not take, although there is one of that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OtherOption {
+    /// `info` among `tables`.
+    #[error("the table info is always read and need not be named")]
+    InfoIsRead,
+    /// `info` among `intervals`.
+    #[error("the table info is read at connect and hourly, its interval is fixed")]
+    InfoIsHourly,
+    /// `raw` among `tables`.
+    #[error("assembly 107 is stored undecoded by raw_energy = true, not by a table")]
+    RawIsAnOption,
+    /// `settings` among `listen_tables`.
+    #[error("the table settings comes over Modbus only and cannot be listened to")]
+    SettingsAreNotHeard,
+    /// `unknown` as `evidence`.
+    #[error("nothing of unknown layout is decoded, see raw_energy for assembly 107")]
+    UnknownIsNotDecoded,
 }

@@ -2,19 +2,40 @@
 
 use std::time::Duration;
 
+/// The longest duration that any option takes; sums of a few of them are still far from the clock's end.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// A text that is no duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DurationError {
+    /// A bare number.
+    #[error("\"{0}\" needs a unit, such as \"{0}s\" for seconds")]
+    NoUnit(String),
+    /// A number that would take more than a year.
+    #[error("\"{0}\" is longer than a year, the longest that any option takes")]
+    TooLong(String),
+    /// Anything else.
+    #[error("\"{0}\" is no duration, write one like \"250ms\", \"10s\", \"1m30s\" or \"1h\"")]
+    NoDuration(String),
+}
+
 /// Parses a duration with its unit.
 ///
 /// # Errors
-/// One sentence; a bare number is told that it needs a unit.
-pub fn parse(text: &str) -> Result<Duration, String> {
+/// What is wrong with it; a bare number is told that it needs a unit.
+pub fn parse(text: &str) -> Result<Duration, DurationError> {
+    let said = text.to_owned();
+    // The library takes M for months, and nobody who writes "1M" here means those.
+    if text.contains('M') {
+        return Err(DurationError::NoDuration(said));
+    }
     match humantime::parse_duration(text) {
-        Ok(duration) => Ok(duration),
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) | Err(humantime::DurationError::NumberOverflow) => Err(DurationError::TooLong(said)),
         Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Err(format!("\"{text}\" needs a unit, such as \"{text}s\" for seconds"))
+            Err(DurationError::NoUnit(said))
         }
-        Err(_) => {
-            Err(format!("\"{text}\" is no duration, write one like \"250ms\", \"10s\", \"1m30s\" or \"1h\""))
-        }
+        Err(_) => Err(DurationError::NoDuration(said)),
     }
 }
 
@@ -34,9 +55,15 @@ mod tests {
         assert_eq!(parse("1m30s"), Ok(Duration::from_secs(90)));
         assert_eq!(parse("1h"), Ok(Duration::from_secs(3600)));
         assert_eq!(parse("1ns"), Ok(Duration::from_nanos(1)));
-        assert_eq!(parse("10").unwrap_err(), "\"10\" needs a unit, such as \"10s\" for seconds");
-        for text in ["", "s", "-10s", "10 parsecs", "99999999999999999999s", "ten"] {
-            assert!(parse(text).is_err_and(|reason| reason.contains("is no duration")), "{text}");
+        assert_eq!(
+            parse("10").map_err(|error| error.to_string()),
+            Err("\"10\" needs a unit, such as \"10s\" for seconds".to_owned())
+        );
+        for text in ["", "s", "-10s", "10 parsecs", "10M", "ten"] {
+            assert_eq!(parse(text), Err(DurationError::NoDuration(text.to_owned())), "{text}");
+        }
+        for text in ["367days", "18446744073709551615s", "99999999999999999999s"] {
+            assert_eq!(parse(text), Err(DurationError::TooLong(text.to_owned())), "{text}");
         }
     }
 }

@@ -5,22 +5,71 @@ use std::time::Duration;
 
 use super::duration::show;
 use super::limits::MIN_MODBUS_TABLES_INTERVAL;
-use crate::collector::interval::COUNTERS;
+use crate::meter::names::ENERGIES;
 use crate::meter::{Profile, Table, TableSet};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const SHORTEST: Duration = Duration::from_secs(60);
 
+/// A load profile that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadProfileError {
+    /// Boundaries that would not be the same every day.
+    #[error(
+        "interval_energy = \"{}\" is not at least 1m and a whole part of a day, write 1m, 5m, 10m, 15m, 20m, 30m or 1h",
+        show(*.0)
+    )]
+    Period(Duration),
+    /// Energy that is not read.
+    #[error(
+        "interval_energy = \"{}\" needs the energy counters, name energy in tables or modbus_tables",
+        show(*.0)
+    )]
+    NoEnergy(Duration),
+    /// Counters that are left out.
+    #[error(
+        "interval_energy = \"{}\" needs one of {}, and none of them is emitted",
+        show(*.0),
+        ENERGIES.join(", ")
+    )]
+    NoCounter(Duration),
+    /// Boundaries without a reading.
+    #[error(
+        "interval_energy = \"{}\" needs a reading at every boundary, and intervals.energy = \"{}\" is no whole part \
+         of it",
+        show(*period),
+        show(*energy)
+    )]
+    Boundaries {
+        /// The load profile's period.
+        period: Duration,
+        /// How often energy is read.
+        energy: Duration,
+    },
+    /// Tables beside EtherNet/IP whose readings come too near to each other.
+    #[error(
+        "interval_energy = \"{}\" needs energy at every boundary, and modbus_tables are read at most every {}; give \
+         all of them intervals of which each is a whole part of the next, such as 15m and 1h",
+        show(*.0),
+        show(MIN_MODBUS_TABLES_INTERVAL)
+    )]
+    Apart(Duration),
+    /// A period that Modbus beside EtherNet/IP cannot follow.
+    #[error(
+        "interval_energy = \"{}\" needs energy at every boundary, and energy in modbus_tables is read at most every \
+         {}, because each read may suspend EtherNet/IP, the PLC's own I/O included; write 15m",
+        show(*.0),
+        show(MIN_MODBUS_TABLES_INTERVAL)
+    )]
+    Beside(Duration),
+}
+
 /// Refuses a period whose boundaries would not be the same every day.
-pub(super) fn check_period(period: Duration) -> Result<(), String> {
+pub(super) fn check_period(period: Duration) -> Result<(), LoadProfileError> {
     if (SHORTEST..=DAY).contains(&period) && divides(period, DAY) {
         return Ok(());
     }
-    Err(format!(
-        "interval_energy = \"{}\" is not at least 1m and a whole part of a day, write 1m, 5m, 10m, 15m, 20m, 30m \
-         or 1h",
-        show(period)
-    ))
+    Err(LoadProfileError::Period(period))
 }
 
 /// How often energy is read when nothing is said about it: `usual`, if that meets every boundary.
@@ -35,24 +84,20 @@ pub(super) fn check(
     selected: &[bool],
     (tables, beside): (TableSet, TableSet),
     intervals: &BTreeMap<Table, Duration>,
-) -> Result<(), String> {
-    let needs = format!("interval_energy = \"{}\" needs", show(period));
+) -> Result<(), LoadProfileError> {
     if !tables.union(beside).contains(Table::Energy) {
-        return Err(format!("{needs} the energy counters, name energy in tables or modbus_tables"));
+        return Err(LoadProfileError::NoEnergy(period));
     }
     let is_selected = |name: &&str| {
         let index = profile.index_of(Table::Energy, name);
         index.is_some_and(|index| selected.get(index).copied().unwrap_or(false))
     };
-    if !COUNTERS.iter().any(is_selected) {
-        return Err(format!("{needs} one of {}, and none of them is emitted", COUNTERS.join(", ")));
+    if !ENERGIES.iter().any(is_selected) {
+        return Err(LoadProfileError::NoCounter(period));
     }
     let energy = intervals.get(&Table::Energy).copied().unwrap_or(period);
     if !divides(energy, period) {
-        return Err(format!(
-            "{needs} a reading at every boundary, and intervals.energy = \"{}\" is no whole part of it",
-            show(energy)
-        ));
+        return Err(LoadProfileError::Boundaries { period, energy });
     }
     if !beside.contains(Table::Energy) {
         return Ok(());
@@ -61,26 +106,17 @@ pub(super) fn check(
     let beside = beside.iter().filter_map(|table| intervals.get(&table));
     let apart = beside.fold(0, |apart, interval| common_divisor(apart, interval.as_millis()));
     if apart < MIN_MODBUS_TABLES_INTERVAL.as_millis() {
-        return Err(format!(
-            "{needs} energy at every boundary, and modbus_tables are read at most every {}; give all of them \
-             intervals of which each is a whole part of the next, such as 15m and 1h",
-            show(MIN_MODBUS_TABLES_INTERVAL)
-        ));
+        return Err(LoadProfileError::Apart(period));
     }
     Ok(())
 }
 
 /// Refuses a period that Modbus beside EtherNet/IP could not follow.
-pub(super) fn check_beside(period: Duration) -> Result<(), String> {
+pub(super) fn check_beside(period: Duration) -> Result<(), LoadProfileError> {
     if period >= MIN_MODBUS_TABLES_INTERVAL {
         return Ok(());
     }
-    Err(format!(
-        "interval_energy = \"{}\" needs energy at every boundary, and energy in modbus_tables is read at most every \
-         {}, because each read may suspend EtherNet/IP, the PLC's own I/O included; write 15m",
-        show(period),
-        show(MIN_MODBUS_TABLES_INTERVAL)
-    ))
+    Err(LoadProfileError::Beside(period))
 }
 
 fn divides(part: Duration, whole: Duration) -> bool {

@@ -5,37 +5,84 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::address::Address;
-use super::choice::{Connection, ETHERNET_IP_PORT, IdentityPolicy, MODBUS_PORT, MapCheckPolicy, Timed};
+use super::address::{Address, Location, Scheme};
+use super::choice::{
+    Connection, ETHERNET_IP_PORT, IdentityPolicy, MODBUS_PORT, MapCheckPolicy, Protocol, Timed,
+};
 use super::duration::show;
-use super::file::Options;
-use super::limits::{self, Timeouts};
-use super::listening::{self, Listening};
+use super::limits::{self, LimitError};
+use super::listening::{self, Listening, ListeningError};
 use super::load_profile;
+use super::logix::{self, LogixTags};
+use super::mistake::Mistake;
 use super::names;
+use super::options::Options;
 use super::selection::{Selection, Wanted};
-use super::value::Parsed;
-use crate::meter::decode::WordOrder;
-use crate::meter::{Evidence, Profile, Table, TableSet};
+use crate::meter::{Evidence, Profile, ProfileError, Table, TableSet, WordOrder};
+use crate::source::{Timeouts, modbus};
 
 /// [`MeterConfig::profile_name`] of the profile compiled into the program.
 pub const BUILT_IN_PROFILE: &str = "built-in";
+
+/// Options of a meter that do not make sense together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MeterError {
+    /// No address.
+    #[error("address is missing, write the meter's host name or IP address")]
+    NoAddress,
+    /// A protocol before the address that the connection does not speak.
+    #[error("address = \"{address}\" and connection = \"{connection}\" name two protocols, keep one of them")]
+    TwoProtocols {
+        /// The address.
+        address: Location,
+        /// How the meter would be read.
+        connection: Connection,
+    },
+    /// Two ports for Modbus.
+    #[error("address = \"{address}\" and modbus_port = {port} name two ports for Modbus, keep one of them")]
+    TwoPorts {
+        /// The address.
+        address: Address,
+        /// The port.
+        port: u16,
+    },
+    /// Assembly 107 over Modbus.
+    #[error("raw_energy reads assembly 107 over EtherNet/IP, which connection = \"modbus\" does not use")]
+    RawOverModbus,
+    /// Modbus beside Modbus.
+    #[error(
+        "modbus_tables are read beside EtherNet/IP, and connection = \"modbus\" has none; put {0} in tables"
+    )]
+    BesideModbus(TableSet),
+    /// Modbus beside a controller.
+    #[error(
+        "modbus_tables are read at the meter, and address is a controller's; read them as a meter of its own"
+    )]
+    BesideLogix,
+    /// Modbus beside EtherNet/IP that nobody allowed.
+    #[error(
+        "modbus_tables ({0}) need modbus_may_interrupt = true, because the maker is reported to say that active \
+         Modbus suspends EtherNet/IP on the meter, which would also fault the PLC's own I/O connection"
+    )]
+    MayInterrupt(TableSet),
+}
+
+/// How EtherNet/IP is spoken to a meter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EthernetIp {
+    /// TCP port.
+    pub port: u16,
+    /// What to do with a different device.
+    pub identity: IdentityPolicy,
+}
 
 /// How Modbus TCP is spoken to a meter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModbusSettings {
     /// TCP port.
     pub port: u16,
-    /// Unit identifier.
-    pub unit_id: u8,
-    /// Which word of a 32- or 64-bit value comes first.
-    pub word_order: WordOrder,
-    /// Whether the connection is closed after each gather, which leaves the meter's only socket to others.
-    pub close_after_gather: bool,
-    /// Registers in one request, 4 to 125.
-    pub max_registers: u16,
-    /// Whether Modbus beside EtherNet/IP was allowed, although it may interrupt the PLC's I/O.
-    pub may_interrupt: bool,
+    /// What its source is told.
+    pub settings: modbus::Settings,
 }
 
 /// One meter, validated.
@@ -66,14 +113,10 @@ pub struct MeterConfig {
     pub collection_offset: Duration,
     /// Timestamps are rounded to this power of ten, 1 ns to 1 s.
     pub precision: Duration,
-    /// Longest time for a connect.
-    pub connect_timeout: Duration,
-    /// Longest time for one request.
-    pub timeout: Duration,
+    /// How long it is waited for on the wire.
+    pub timeouts: Timeouts,
     /// Longest time for one gather in all.
     pub gather_timeout: Duration,
-    /// What to do with a different device.
-    pub identity: IdentityPolicy,
     /// What to do with a contradicted map.
     pub map_check: MapCheckPolicy,
     /// Weakest evidence accepted.
@@ -84,10 +127,16 @@ pub struct MeterConfig {
     pub profile_name: String,
     /// Whether assembly 107 is stored undecoded.
     pub raw_energy: bool,
+    /// EtherNet/IP, whatever the connection.
+    pub ethernet_ip: EthernetIp,
     /// Class 1 settings, if the meter is listened to.
     pub listening: Option<Listening>,
-    /// Modbus settings, whatever the connection.
+    /// Where a controller has its assemblies, if it is read out of one.
+    pub logix: Option<LogixTags>,
+    /// Modbus, whatever the connection.
     pub modbus: ModbusSettings,
+    /// Which word of a 32- or 64-bit value comes first in registers.
+    pub word_order: WordOrder,
     /// The meter's clock's time zone, for `clock_offset_s`.
     pub timezone: Option<jiff::tz::TimeZone>,
     /// Tags on every line of the meter, `meter` included, sorted by key.
@@ -110,11 +159,39 @@ impl MeterConfig {
         }
     }
 
+    /// The same, trying other connection paths where the meter refuses its own.
+    pub fn probing(self) -> MeterConfig {
+        let listening = self.listening.map(|listening| Listening { probe: true, ..listening });
+        MeterConfig { listening, ..self }
+    }
+
+    /// What makes it another meter than one at the same host: its port, if it is not the usual one, by hand also its
+    /// protocol, and behind a controller its tags.
+    pub(super) fn place(&self, by_hand: bool) -> (String, Option<u16>, Option<Protocol>) {
+        let protocol = self.connection.protocol();
+        // A written default port says nothing, and the same meter has both protocols' ports.
+        let port = self.address.port.filter(|port| *port != protocol.default_port());
+        let mut host = self.address.canonical_host();
+        if let Some(logix) = &self.logix {
+            host.push_str(&format!(" {}", logix.route));
+            logix.held.values().for_each(|held| host.push_str(&format!(" {}", held.tag)));
+        }
+        (host, port, by_hand.then_some(protocol))
+    }
+
+    /// The address as a configuration has it, with the protocol where it is not EtherNet/IP.
+    pub fn written_address(&self) -> String {
+        match self.connection.protocol() {
+            Protocol::Modbus => format!("modbus://{}", self.address),
+            Protocol::EtherNetIp => self.address.to_string(),
+        }
+    }
+
     /// The TCP port of the meter's connection.
     pub fn port(&self) -> u16 {
-        match self.connection {
-            Connection::Modbus => self.modbus.port,
-            _ => self.address.port.unwrap_or(ETHERNET_IP_PORT),
+        match self.connection.protocol() {
+            Protocol::Modbus => self.modbus.port,
+            Protocol::EtherNetIp => self.ethernet_ip.port,
         }
     }
 }
@@ -132,7 +209,7 @@ impl<'a> Surroundings<'a> {
     }
 
     /// Each profile file is read once, however many meters name it.
-    fn profile(&mut self, name: Option<&str>) -> Result<(Arc<Profile>, String), String> {
+    fn profile(&mut self, name: Option<&str>) -> Result<(Arc<Profile>, String), ProfileError> {
         let Some(name) = name.filter(|name| !name.is_empty() && *name != BUILT_IN_PROFILE) else {
             return Ok((Profile::built_in(), BUILT_IN_PROFILE.to_owned()));
         };
@@ -159,46 +236,49 @@ pub(super) struct Resolved {
 /// Turns a meter's completed options into settings.
 ///
 /// # Errors
-/// One sentence about the first option that cannot be.
-pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result<Resolved, String> {
-    let address = options.address.as_ref().map(|address| address.get_ref().0.clone());
-    let address =
-        address.ok_or("address is missing, write the meter's host name or IP address".to_owned())?;
-    let name = options.name.as_ref().map_or_else(|| address.host.clone(), |name| name.get_ref().0.clone());
-    names::check_meter(&name)?;
-    let (profile, profile_name) = around.profile(options.profile.as_ref().map(|path| path.0.as_str()))?;
-    let connection = options.connection.as_ref().map_or(Connection::Explicit, |connection| connection.0);
+/// The first option that cannot be.
+pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result<Resolved, Mistake> {
+    let location = options.address.clone().ok_or(MeterError::NoAddress)?;
+    let connection = connection(&location, options.connection)?;
+    let address = location.address;
+    let name = match &options.name {
+        Some(name) => name.as_str().to_owned(),
+        None => address.host.clone(),
+    };
+    let (profile, profile_name) = around.profile(options.profile.as_deref())?;
     let listening = listening::resolve(&options, connection, &profile)?;
-    let tags = names::tags(&name, &options.tags.unwrap_or_default(), &profile)?;
+    let logix = logix::resolve(&options, connection, &profile)?;
+    let tags = names::tags(&name, options.tags.unwrap_or_default(), &profile)?;
+    let ethernet_ip = EthernetIp {
+        port: address.port.unwrap_or(ETHERNET_IP_PORT),
+        identity: options.identity.unwrap_or(IdentityPolicy::Require),
+    };
     let modbus = ModbusSettings {
-        port: modbus_port(connection, &address, options.modbus_port.map(|port| port.0))?,
-        // Number keeps it within a byte.
-        unit_id: options.unit_id.and_then(|unit| u8::try_from(unit.0).ok()).unwrap_or(1),
-        word_order: or(options.word_order, profile.word_order.unwrap_or_default()),
-        close_after_gather: options.close_after_gather.unwrap_or(true),
-        max_registers: options.max_registers.map_or(125, |registers| registers.0),
-        may_interrupt: options.modbus_may_interrupt.unwrap_or(false),
+        port: modbus_port(connection, &address, options.modbus_port.map(u16::from))?,
+        settings: modbus::Settings {
+            unit_id: options.unit_id.unwrap_or(1),
+            close_after_gather: options.close_after_gather.unwrap_or(true),
+            max_registers: options.max_registers.map_or(125, |registers| registers.0),
+        },
     };
     let modbus_tables = options.modbus_tables.iter().flatten().map(|table| table.0).collect();
-    check_modbus_tables(connection, modbus_tables, modbus.may_interrupt)?;
+    check_modbus_tables(connection, modbus_tables, options.modbus_may_interrupt.unwrap_or(false))?;
     let raw_energy = options.raw_energy.unwrap_or(false);
-    if raw_energy && connection == Connection::Modbus {
-        return Err(
-            "raw_energy reads assembly 107 over EtherNet/IP, which connection = \"modbus\" does not use"
-                .to_owned(),
-        );
+    if raw_energy && connection.protocol() == Protocol::Modbus {
+        return Err(MeterError::RawOverModbus.into());
     }
-    let evidence = or(options.evidence, Evidence::Inferred);
-    let timezone = options.timezone.and_then(|zone| zone.0.0);
+    let evidence = options.evidence.map_or(Evidence::Inferred, |accepted| accepted.0);
+    let timezone = options.timezone.and_then(|zone| zone.0);
     let wanted = Wanted {
         profile: &profile,
         connection,
+        held: logix.as_ref().map(|logix| &logix.held),
         tables: options.tables.map(|tables| tables.iter().map(|table| table.0).collect()),
         modbus_tables,
         raw_energy,
         evidence,
-        include: options.fieldinclude.iter().flatten().map(|pattern| &pattern.0).collect(),
-        exclude: options.fieldexclude.iter().flatten().map(|pattern| &pattern.0).collect(),
+        include: options.fieldinclude.iter().flatten().collect(),
+        exclude: options.fieldexclude.iter().flatten().collect(),
         has_timezone: timezone.is_some(),
     };
     let Selection { tables, selected, mut notes } = wanted.select()?;
@@ -213,12 +293,12 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
     if let Some(listening) = &listening {
         let unread = listening.tables.difference(tables);
         if let Some(table) = unread.iter().find(|table| *table != Table::Info) {
-            return Err(format!("listen_tables names {table}, which is not read; name it in tables as well"));
+            return Err(ListeningError::NotRead(table).into());
         }
     }
-    let interval = or(options.interval, super::DEFAULT_INTERVAL);
+    let interval = options.interval.unwrap_or(super::DEFAULT_INTERVAL);
     limits::check_interval("interval", interval)?;
-    let interval_energy = options.interval_energy.and_then(|named| named.0.0);
+    let interval_energy = options.interval_energy.and_then(|named| named.0);
     let named = options.intervals.unwrap_or_default();
     let intervals = intervals(interval, &named, (tables, modbus_tables), interval_energy)?;
     if let Some(period) = interval_energy {
@@ -230,22 +310,20 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
             show(*period)
         ));
     }
-    let collection_jitter = or(options.collection_jitter, Duration::ZERO);
-    let collection_offset = or(options.collection_offset, Duration::ZERO);
+    let collection_jitter = options.collection_jitter.unwrap_or(Duration::ZERO);
+    let collection_offset = options.collection_offset.unwrap_or(Duration::ZERO);
     for (option, delay) in
         [("collection_jitter", collection_jitter), ("collection_offset", collection_offset)]
     {
         if delay >= interval {
-            return Err(format!("{option} must be shorter than the interval, or gathers would be missed"));
+            return Err(LimitError::Delay(option).into());
         }
     }
-    let precision = or(options.precision, Duration::from_millis(1));
+    let precision = options.precision.unwrap_or(Duration::from_millis(1));
     limits::check_precision(precision)?;
-    let timeouts = Timeouts::new(
-        options.connect_timeout.map(|timeout| timeout.0),
-        options.timeout.map(|timeout| timeout.0),
-        options.gather_timeout.map(|timeout| timeout.0),
-    )?;
+    let gather_timeout = options.gather_timeout.unwrap_or(Duration::from_secs(5));
+    let timeouts = limits::timeouts(options.connect_timeout, options.timeout, gather_timeout)?;
+    let word_order = options.word_order.or(profile.word_order).unwrap_or_default();
 
     let meter = MeterConfig {
         name,
@@ -260,17 +338,18 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
         collection_jitter,
         collection_offset,
         precision,
-        connect_timeout: timeouts.connect,
-        timeout: timeouts.request,
-        gather_timeout: timeouts.gather,
-        identity: or(options.identity, IdentityPolicy::Require),
-        map_check: or(options.map_check, MapCheckPolicy::Refuse),
+        timeouts,
+        gather_timeout,
+        map_check: options.map_check.unwrap_or(MapCheckPolicy::Refuse),
         evidence,
         profile,
         profile_name,
         raw_energy,
+        ethernet_ip,
         listening,
+        logix,
         modbus,
+        word_order,
         timezone,
         tags,
         selected,
@@ -278,45 +357,53 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
     Ok(Resolved { meter, notes })
 }
 
-fn or<T>(option: Option<Parsed<T>>, default: T) -> T {
-    option.map_or(default, |value| value.0)
+/// How the meter is read: as written, else as the protocol before the address says.
+fn connection(location: &Location, named: Option<Connection>) -> Result<Connection, MeterError> {
+    let spoken = location.scheme.map(|scheme| match scheme {
+        Scheme::EtherNetIp => Connection::Explicit,
+        Scheme::Modbus => Connection::Modbus,
+        Scheme::Logix => Connection::Logix,
+    });
+    match (named, spoken) {
+        (Some(connection), Some(spoken))
+            if connection.protocol() != spoken.protocol()
+                || (connection == Connection::Logix) != (spoken == Connection::Logix) =>
+        {
+            Err(MeterError::TwoProtocols { address: location.clone(), connection })
+        }
+        (named, spoken) => Ok(named.or(spoken).unwrap_or(Connection::Explicit)),
+    }
 }
 
-fn modbus_port(connection: Connection, address: &Address, named: Option<u16>) -> Result<u16, String> {
-    match (connection, address.port, named) {
-        (Connection::Modbus, Some(written), Some(named)) if written != named => Err(format!(
-            "address = \"{address}\" and modbus_port = {named} name two ports for Modbus, keep one of them"
-        )),
-        (Connection::Modbus, Some(written), _) => Ok(written),
+fn modbus_port(connection: Connection, address: &Address, named: Option<u16>) -> Result<u16, MeterError> {
+    match (connection.protocol(), address.port, named) {
+        (Protocol::Modbus, Some(written), Some(port)) if written != port => {
+            Err(MeterError::TwoPorts { address: address.clone(), port })
+        }
+        (Protocol::Modbus, Some(written), _) => Ok(written),
         _ => Ok(named.unwrap_or(MODBUS_PORT)),
     }
 }
 
-fn check_modbus_tables(connection: Connection, tables: TableSet, allowed: bool) -> Result<(), String> {
+fn check_modbus_tables(connection: Connection, tables: TableSet, allowed: bool) -> Result<(), MeterError> {
     if tables.is_empty() {
         return Ok(());
     }
-    if connection == Connection::Modbus {
-        return Err(format!(
-            "modbus_tables are read beside EtherNet/IP, and connection = \"modbus\" has none; put {tables} in tables"
-        ));
+    match (connection.protocol(), allowed) {
+        (Protocol::Modbus, _) => Err(MeterError::BesideModbus(tables)),
+        _ if connection == Connection::Logix => Err(MeterError::BesideLogix),
+        (_, false) => Err(MeterError::MayInterrupt(tables)),
+        (_, true) => Ok(()),
     }
-    if !allowed {
-        return Err(format!(
-            "modbus_tables ({tables}) need modbus_may_interrupt = true, because the maker is reported to say that \
-             active Modbus suspends EtherNet/IP on the meter, which would also fault the PLC's own I/O connection"
-        ));
-    }
-    Ok(())
 }
 
 /// How often each table is read: what was written, else a default that suits the table.
 fn intervals(
     interval: Duration,
-    named: &BTreeMap<Parsed<Timed>, Parsed<Duration>>,
+    named: &BTreeMap<Timed, Duration>,
     (tables, modbus_tables): (TableSet, TableSet),
     interval_energy: Option<Duration>,
-) -> Result<BTreeMap<Table, Duration>, String> {
+) -> Result<BTreeMap<Table, Duration>, Mistake> {
     let mut intervals = BTreeMap::new();
     if let Some(period) = interval_energy {
         load_profile::check_period(period)?;
@@ -327,8 +414,8 @@ fn intervals(
     for table in tables.union(modbus_tables).iter() {
         let beside = modbus_tables.contains(table);
         let usual = || limits::default_interval(table, interval, beside);
-        let period = match (named.get(&Parsed(Timed(table))), interval_energy) {
-            (Some(Parsed(period)), _) => *period,
+        let period = match (named.get(&Timed(table)), interval_energy) {
+            (Some(period), _) => *period,
             (None, Some(length)) if table == Table::Energy => load_profile::default_interval(usual(), length),
             (None, _) => usual(),
         };

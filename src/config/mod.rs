@@ -2,20 +2,23 @@
 //!
 //! ```text
 //! file       text → options per block and meter, with their lines (shape)
+//!   slip       a line that is no TOML → what was probably meant
+//! options    what may be written, and what a meter inherits
 //! value      one value: variables expanded, parsed, refused with its line
-//!   env, duration, address, choice
+//!   env, duration, address, zone, choice, names
 //! meter      options and defaults → one meter's settings (sense)
 //!   limits     what a meter can bear, and why
 //!   listening  class 1: what is listened to, and how
+//!   logix      which tags of a controller hold what, and how they are known to be alive
 //!   load_profile  energy at every boundary
-//!   names      what meters and tags may be called
 //!   selection  which tables are read, which fields are emitted
-//! by_hand    meters and options of the command line instead of a file
+//! by_hand    meters of the command line instead of a file
+//! mistake    what is wrong, and where
 //! warnings   what a valid configuration should still be told
 //! ```
 //!
-//! Every error is one sentence that says what to change, with the line where it is known. Nothing here
-//! touches the network.
+//! Every error is a type whose text is one sentence that says what to change, with the line where it is known.
+//! Nothing here touches the network.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -30,26 +33,46 @@ mod file;
 mod limits;
 mod listening;
 mod load_profile;
+mod logix;
 mod meter;
+mod mistake;
 mod names;
+mod options;
 mod selection;
+mod slip;
 mod value;
 mod warnings;
+mod zone;
 
 #[cfg(test)]
 mod tests;
 
-pub use address::Address;
-pub use by_hand::ByHand;
-pub use choice::{Connection, ETHERNET_IP_PORT, Emit, IdentityPolicy, MODBUS_PORT, MapCheckPolicy};
-pub use duration::{parse as parse_duration, show as show_duration};
-pub use limits::{MIN_INTERVAL, MIN_MODBUS_TABLES_INTERVAL};
-pub use listening::Listening;
-pub use meter::{BUILT_IN_PROFILE, MeterConfig, ModbusSettings};
+pub use address::{Address, AddressError, Location, Scheme};
+pub use by_hand::Named;
+pub use choice::{
+    Accepted, Connection, ETHERNET_IP_PORT, Emit, IdentityPolicy, Listened, MODBUS_PORT, MapCheckPolicy,
+    OtherOption, Protocol, Requested, Timed,
+};
+pub use duration::{DurationError, parse as parse_duration, show as show_duration};
+pub use env::VariableError;
+#[cfg(feature = "sparkplug")]
+pub(crate) use env::expand as expand_variables;
+pub use file::ShapeError;
+pub use limits::{LimitError, MIN_INTERVAL, MIN_MODBUS_TABLES_INTERVAL};
+pub use listening::{Listening, ListeningError};
+pub use load_profile::LoadProfileError;
+pub use logix::{FaultTags, Instance, LogixError, LogixTags};
+pub use meter::{BUILT_IN_PROFILE, EthernetIp, MeterConfig, MeterError, ModbusSettings};
+pub use mistake::{ConfigError, Mistake};
+pub use names::{MeterName, NameError, TagValue};
+pub use options::Options;
+pub use selection::SelectionError;
+pub use slip::Slip;
+pub use value::{FromText, Switchable, ValueError, Within, argument};
+pub use zone::{Zone, ZoneError};
 
 use file::{Block, Placed};
 use meter::{Resolved, Surroundings};
-use value::Parsed;
 
 /// Where the configuration is looked for when the command line names none.
 pub const DEFAULT_PATH: &str = "/etc/telegraf-pm500/config.toml";
@@ -90,39 +113,34 @@ impl Config {
     /// defaults to [`default_state_file`].
     ///
     /// # Errors
-    /// One sentence that names the file, the line where it is known, and what to change.
-    pub fn load(path: &Path, overrides: &Overrides) -> Result<Config, String> {
-        let shown = path.display();
-        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!(
-                "there is no configuration file {shown}, write one from what \"telegraf-pm500 --sample-config\" \
-                 prints, or name another with --config"
-            ),
-            std::io::ErrorKind::PermissionDenied => format!(
-                "the configuration file {shown} must not be read by this user, give the user Telegraf runs as \
-                 permission to read it"
-            ),
-            _ => format!("the configuration file {shown} cannot be read: {error}"),
+    /// The file, the line where it is known, and what to change.
+    pub fn load(path: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
+        let of_file = |mistake| ConfigError::at(None, mistake);
+        let bytes = std::fs::read(path).map_err(|error| {
+            of_file(match error.kind() {
+                std::io::ErrorKind::NotFound => Mistake::NoFile(path.to_owned()),
+                std::io::ErrorKind::PermissionDenied => Mistake::Forbidden(path.to_owned()),
+                _ => Mistake::Unreadable { path: path.to_owned(), reason: error.to_string() },
+            })
         })?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| format!("the configuration file {shown} is not UTF-8 text, save it as UTF-8"))?;
+        let text = String::from_utf8(bytes).map_err(|_| of_file(Mistake::NotText(path.to_owned())))?;
         let directory = path.parent().unwrap_or(Path::new(""));
         file::parse(&text)
             .and_then(|blocks| build(blocks, overrides, directory, default_state_file()))
-            .map_err(|reason| one_line(format!("{shown}: {reason}")))
+            .map_err(|error| error.in_file(path))
     }
 
     /// Parses the text of a configuration. Relative paths in it are taken from the working directory, and
     /// no state file is used unless one is named.
     ///
     /// # Errors
-    /// One sentence that names the line where it is known, and what to change.
-    pub fn parse(text: &str, overrides: &Overrides) -> Result<Config, String> {
-        file::parse(text).and_then(|blocks| build(blocks, overrides, Path::new(""), None)).map_err(one_line)
+    /// The line where it is known, and what to change.
+    pub fn parse(text: &str, overrides: &Overrides) -> Result<Config, ConfigError> {
+        file::parse(text).and_then(|blocks| build(blocks, overrides, Path::new(""), None))
     }
 
     /// The sample configuration: every option with its default, no meter.
-    pub fn sample() -> &'static str {
+    pub const fn sample() -> &'static str {
         include_str!("../../packaging/config.toml")
     }
 }
@@ -139,24 +157,19 @@ fn build(
     overrides: &Overrides,
     directory: &Path,
     default_state: Option<PathBuf>,
-) -> Result<Config, String> {
+) -> Result<Config, ConfigError> {
     let mut process = Process::default();
     let mut around = Surroundings::new(directory);
     let mut resolved: Vec<Resolved> = Vec::new();
     let mut lines = Vec::new();
     for Block { plugin: Placed { line, options: mut defaults }, meters } in blocks {
-        if let Some(interval) = overrides.interval {
-            defaults.interval = Some(Parsed(interval));
-        }
-        process.take(&defaults).map_err(|reason| at(line, &reason))?;
+        defaults.interval = overrides.interval.or(defaults.interval);
+        process.take(&defaults).map_err(|mistake| ConfigError::at(line, mistake))?;
         for Placed { line, options } in meters {
-            let called = options.name.as_ref().map(|name| name.get_ref().0.clone());
-            let called = called.or(options.address.as_ref().map(|address| address.get_ref().0.host.clone()));
-            let meter =
-                meter::resolve(options.or(&defaults), &mut around).map_err(|reason| match &called {
-                    Some(called) => at(line, &format!("meter \"{called}\": {reason}")),
-                    None => at(line, &reason),
-                })?;
+            let called = options.name.as_ref().map(|name| name.as_str().to_owned());
+            let called = called.or(options.address.as_ref().map(|location| location.address.host.clone()));
+            let meter = meter::resolve(options.or(&defaults), &mut around)
+                .map_err(|mistake| ConfigError::at(line, mistake).of_meter(called))?;
             resolved.push(meter);
             lines.push(line);
         }
@@ -188,25 +201,22 @@ struct Process {
 }
 
 impl Process {
-    fn take(&mut self, options: &file::Options) -> Result<(), String> {
+    fn take(&mut self, options: &Options) -> Result<(), Mistake> {
         if !self.seen {
             self.seen = true;
-            self.interval = options.interval.as_ref().map(|interval| interval.0);
+            self.interval = options.interval;
             self.round_interval = options.round_interval;
             limits::check_interval("interval", self.interval.unwrap_or(DEFAULT_INTERVAL))?;
         }
-        agree("log_level", &mut self.log_level, options.log_level.as_ref().map(|level| level.get_ref().0))?;
-        let state_file = options.state_file.as_ref().map(|path| path.get_ref().0.clone());
-        agree("state_file", &mut self.state_file, state_file)
+        agree("log_level", &mut self.log_level, options.log_level)?;
+        agree("state_file", &mut self.state_file, options.state_file.clone())
     }
 }
 
 /// One process has one of it, however many blocks name it.
-fn agree<T: PartialEq>(option: &str, kept: &mut Option<T>, named: Option<T>) -> Result<(), String> {
+fn agree<T: PartialEq>(option: &'static str, kept: &mut Option<T>, named: Option<T>) -> Result<(), Mistake> {
     match (&kept, named) {
-        (Some(kept), Some(named)) if *kept != named => Err(format!(
-            "{option} is one for the whole process and another block names a different one, keep one of them"
-        )),
+        (Some(kept), Some(named)) if *kept != named => Err(Mistake::Disagree(option)),
         (None, named) => {
             *kept = named;
             Ok(())
@@ -216,44 +226,23 @@ fn agree<T: PartialEq>(option: &str, kept: &mut Option<T>, named: Option<T>) -> 
 }
 
 /// Refuses two meters of one name, and one meter under two names.
-fn check_unique(resolved: &[Resolved], lines: &[Option<usize>]) -> Result<(), String> {
+fn check_unique(resolved: &[Resolved], lines: &[Option<usize>]) -> Result<(), ConfigError> {
     let mut names = HashMap::new();
-    let mut addresses = HashMap::new();
+    let mut places = HashMap::new();
     for (Resolved { meter, .. }, line) in resolved.iter().zip(lines) {
-        let other = |other: Option<usize>| other.map(|line| format!(" (line {line})")).unwrap_or_default();
         if let Some(first) = names.insert(&meter.name, *line) {
-            return Err(at(
-                *line,
-                &format!("two meters are named \"{}\"{}, give each its own name", meter.name, other(first)),
-            ));
+            return Err(ConfigError::at(*line, Mistake::NameTwice { name: meter.name.clone(), first }));
         }
-        // A written default port says nothing, and the same meter has both protocols' ports.
-        let port = meter.address.port.filter(|port| *port != meter.connection.default_port());
-        let key = (meter.address.canonical_host(), port);
-        if let Some((first, first_line)) = addresses.insert(key, (&meter.name, *line)) {
-            return Err(at(
-                *line,
-                &format!(
-                    "the meters \"{first}\"{} and \"{}\" have the same address {}, read one meter as one, for two \
-                     sessions would exceed what it can bear",
-                    other(first_line),
-                    meter.name,
-                    meter.address
-                ),
-            ));
+        // Without a line it was named by hand.
+        if let Some((other, first)) = places.insert(meter.place(line.is_none()), (&meter.name, *line)) {
+            let mistake = Mistake::AddressTwice {
+                name: meter.name.clone(),
+                address: meter.address.to_string(),
+                other: other.clone(),
+                first,
+            };
+            return Err(ConfigError::at(*line, mistake));
         }
     }
     Ok(())
-}
-
-/// What a person wrote may stand in an error and hold a line break; the error stays one line.
-fn one_line(reason: String) -> String {
-    if reason.contains(char::is_control) { reason.replace(char::is_control, " ") } else { reason }
-}
-
-fn at(line: Option<usize>, reason: &str) -> String {
-    match line {
-        Some(line) => format!("line {line}: {reason}"),
-        None => reason.to_owned(),
-    }
 }

@@ -6,7 +6,7 @@ use crate::meter::{Table, TableSet, Use};
 const METER: &str = "[[inputs.powermonitor_500]]\n[[inputs.powermonitor_500.meter]]\n";
 
 fn parse(text: &str) -> Result<Config, String> {
-    Config::parse(text, &Overrides::default())
+    Config::parse(text, &Overrides::default()).map_err(|error| error.to_string())
 }
 
 /// A configuration of one meter with these options.
@@ -79,7 +79,12 @@ fn the_sample_shows_every_option_and_its_examples_are_accepted() {
     let examples: Vec<_> = indented.filter(is_option).collect();
     assert!(examples.len() >= 4);
     for example in examples {
-        meter(&format!("modbus_may_interrupt = true\n{example}")).expect(example);
+        // What they need besides.
+        let needed = match example.starts_with("logix_tags") {
+            true => "connection = \"logix\"",
+            false => "modbus_may_interrupt = true",
+        };
+        meter(&format!("{needed}\n{example}")).expect(example);
     }
 }
 
@@ -134,7 +139,7 @@ fn poll_interval_replaces_the_blocks_interval_and_keeps_what_a_meter_says_itself
     assert_eq!(config.meters[0].interval, Duration::from_secs(5));
     assert_eq!(config.meters[1].interval, Duration::from_secs(60));
     let tight = Config::parse(&text, &Overrides { interval: Some(Duration::from_millis(100)) });
-    assert!(tight.is_err_and(|reason| reason.contains("shorter than 200ms")));
+    assert!(tight.is_err_and(|error| error.to_string().contains("shorter than 200ms")));
 }
 
 #[test]
@@ -335,9 +340,9 @@ fn a_slip_is_answered_with_the_nearest_name_and_its_line() {
         ("connection = \"explict\"", "did you mean \"explicit\"?"),
         ("evidence = \"gessed\"", "did you mean \"guessed\"?"),
         ("word_order = \"big\"", "expected one of low_first, high_first"),
-        ("timezone = \"Europe/Viena\"", "did you mean \"Europe/Vienna\"?"),
-        ("interval = 10", "expected a duration with its unit in quotes"),
-        ("interval = 10 # seconds", "expected a duration with its unit in quotes"),
+        ("timezone = \"Europe/Wien\"", "there is no time zone \"Europe/Wien\", write the IANA name"),
+        ("interval = 10", "expected a text in quotes: a duration with its unit"),
+        ("interval = 10 # seconds", "expected a text in quotes: a duration with its unit"),
         ("tables = { a = 1 }", "expected a list in square brackets"),
         ("interval = 10s", "line 4: interval: put the value in quotes"),
         ("interval = \"10\"", "needs a unit"),
@@ -355,7 +360,10 @@ fn a_slip_is_answered_with_the_nearest_name_and_its_line() {
         ),
         ("profile = \"no/such/file.toml\"", "cannot read profile no/such/file.toml"),
         ("identity = \"${PM500_UNSET}\"", "the environment variable PM500_UNSET is not set"),
-        ("address = \"10.0.0.2\"", "line 4: address: duplicate key"),
+        (
+            "address = \"10.0.0.2\"",
+            "line 4: address stands twice in one table, first in line 3, keep one of them",
+        ),
     ] {
         refused(options, expected);
     }
@@ -364,8 +372,8 @@ fn a_slip_is_answered_with_the_nearest_name_and_its_line() {
         "as Notepad saves it"
     );
     for (text, expected) in [
-        ("[agent]\n", "line 1: \"agent\" is not known here"),
-        ("[[inputs.modbus]]\n", "line 1: unknown input \"modbus\""),
+        ("[agent]\n", "line 1: \"[agent]\" belongs in Telegraf's configuration"),
+        ("[[inputs.modbus]]\n", "line 1: \"[[inputs.modbus]]\" belongs in Telegraf's configuration"),
         ("[inputs.powermonitor_500]\n", "line 1: write the header of this table in double brackets"),
         ("[[inputs.powermonitor_500]]\naddress = \"a\"", "line 2: the option \"address\" belongs in"),
         (METER, "line 2: address is missing"),
@@ -395,7 +403,9 @@ fn variables_expand_in_quoted_values_only() {
 fn a_file_that_cannot_be_used_is_named_in_one_sentence() {
     let directory = std::env::temp_dir().join(format!("telegraf-pm500-config-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("directory");
-    let load = |name: &str| Config::load(&directory.join(name), &Overrides::default());
+    let load = |name: &str| {
+        Config::load(&directory.join(name), &Overrides::default()).map_err(|error| error.to_string())
+    };
 
     let missing = load("missing.toml").expect_err("missing");
     assert!(missing.contains("missing.toml") && missing.contains("--sample-config"), "{missing}");
@@ -424,4 +434,41 @@ fn a_file_that_cannot_be_used_is_named_in_one_sentence() {
     assert_eq!(meter.profile.elements[hours].modbus, Some(0x0600));
 
     std::fs::remove_dir_all(&directory).expect("clean up");
+}
+
+#[test]
+fn a_controller_s_tags_are_read_only_where_something_tells_that_they_are_alive() {
+    let logix = |options: &str| {
+        parse(&format!(
+            "[[inputs.powermonitor_500]]\n[[inputs.powermonitor_500.meter]]\naddress = \"plc\"\nconnection = \"logix\"\n\
+             {options}"
+        ))
+    };
+    let refused = |options: &str| logix(options).expect_err(options).to_string();
+    let one = |options: &str| logix(options).expect(options).meters.remove(0);
+    for (options, said) in [
+        ("", "needs logix_tags"),
+        ("logix_tags = {}", "needs logix_tags"),
+        ("logix_tags = { 101 = \"A B\" }", "a tag's name has no ' '"),
+        ("logix_tags = { 109 = \"A\" }", "no assembly 109"),
+        ("logix_tags = { V = \"A\" }", "\"V\" is no assembly"),
+        ("logix_tags = { 101 = \"A\", 108 = \"B\" }", "assembly 108 (table alarm) may stand still for hours"),
+        ("logix_tags = { 101 = \"A\" }\nfault_tag = { 102 = \"B\" }", "names assembly 102"),
+        ("logix_tags = { 101 = \"A\" }\ntables = [\"alarm\"]", "names no tag for the table alarm"),
+        ("logix_tags = { 101 = \"A\" }\nfrozen_after = \"2h\"", "between 1s and 1h"),
+        ("logix_tags = { 101 = \"A\" }\nroute = \"1\"", "is no route"),
+        (
+            "logix_tags = { 101 = \"A\" }\nmodbus_tables = [\"energy\"]\nmodbus_may_interrupt = true",
+            "address is a controller's",
+        ),
+    ] {
+        assert!(refused(options).contains(said), "{options}: {}", refused(options));
+    }
+    let meter = one("logix_tags = { 101 = \"A\", 102 = \"B:I.Data\" }\nroute = \"1,0\"");
+    assert_eq!(meter.tables, TableSet::from_iter([Table::Realtime]));
+    let meter = one("logix_tags = { 101 = \"A\", 108 = \"C\" }\nfault_tag = \"F\"");
+    assert_eq!(meter.tables, TableSet::from_iter([Table::Realtime, Table::Alarm]));
+    let elsewhere = "[[inputs.powermonitor_500]]\n[[inputs.powermonitor_500.meter]]\naddress = \"m\"\n\
+                     logix_tags = { 101 = \"A\" }";
+    assert!(parse(elsewhere).expect_err("explicit").to_string().contains("connection = \"logix\""));
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::meter::{MeterConfig, Resolved};
+use crate::logging::OfMeter;
 use crate::meter::{Evidence, Table, Use};
 
 /// Everything worth a `W!` line, one sentence each, the same sentence once for all meters it is true of.
@@ -16,7 +17,7 @@ pub(super) fn of(resolved: &[Resolved]) -> Vec<String> {
         }
     }
     warnings.extend(grouped.into_iter().map(|(warning, names)| match names[..] {
-        [name] => format!("Meter \"{name}\": {warning}"),
+        [name] => format!("{}{warning}", OfMeter(name)),
         [first, .., last] => format!("{} meters (\"{first}\" to \"{last}\"): {warning}", names.len()),
         [] => warning.to_owned(),
     }));

@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::enip::list_identity::{self, Listed};
-use crate::enip::packet;
+use crate::enip::message::Malformed;
+use crate::enip::packet::{self, PacketError};
 use crate::host::interfaces::{self, Interface};
 use crate::host::tcp::{self, Protocol};
 
@@ -34,10 +35,15 @@ pub struct Answers {
     pub listed: Vec<(Ipv4Addr, Listed)>,
     /// Datagrams that were no answer, with their senders.
     pub malformed: Vec<(SocketAddr, String)>,
+    /// Interfaces on which nobody could be asked, and why.
+    pub unasked: Vec<(Interface, io::Error)>,
 }
 
 /// Answers kept of one run: a broadcast on a flat network may bring hundreds, an attacker any number.
 const MOST: usize = 4096;
+/// After a failed receive; the next one may fail as well.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The interfaces to broadcast on; only the named ones, if any is.
 ///
@@ -48,41 +54,47 @@ pub fn chosen(named: &[String]) -> Result<Vec<Interface>, String> {
     let all = all.map_err(|error| format!("the interfaces cannot be listed: {error}"))?;
     if let Some(unknown) = named.iter().find(|name| !all.iter().any(|one| one.name == **name)) {
         let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
-        return Err(format!(
-            "there is no interface {unknown} with a network, there are: {}",
-            names.join(", ")
-        ));
+        let others = if names.is_empty() {
+            "and no other".to_owned()
+        } else {
+            format!("there are: {}", names.join(", "))
+        };
+        return Err(format!("there is no interface {unknown} with a network, {others}"));
     }
     Ok(all.into_iter().filter(|one| named.is_empty() || named.contains(&one.name)).collect())
 }
 
-/// Broadcasts the question once on each interface.
-///
-/// # Errors
-/// A socket cannot be made.
-pub async fn everybody(interfaces: &[Interface], manner: Manner) -> io::Result<Answers> {
+/// Broadcasts the question once on each interface. One that cannot send is noted, and the others are asked.
+pub async fn everybody(interfaces: &[Interface], manner: Manner) -> Answers {
     let mark = rand::random();
-    // Devices may wait that long at random, so that not all answer at once.
-    let within = u16::try_from(manner.patience.as_millis() * 3 / 4).unwrap_or(u16::MAX).max(1);
     let mut running = JoinSet::new();
     let until = Instant::now() + manner.patience;
-    for interface in interfaces {
-        let socket = UdpSocket::bind((interface.local, 0)).await?;
-        socket.set_broadcast(true)?;
-        socket.send_to(&list_identity::request(within, mark), (interface.everybody, manner.port)).await?;
-        running.spawn(async move {
-            let mut answers = Answers::default();
-            receive(&socket, mark, until, &mut answers).await;
-            answers
-        });
-    }
     let mut all = Answers::default();
-    while let Some(done) = running.join_next().await {
-        let answers = done.map_err(io::Error::other)?;
+    for interface in interfaces {
+        match broadcast(interface, mark, manner).await {
+            Ok(socket) => drop(running.spawn(async move {
+                let mut answers = Answers::default();
+                receive(&socket, mark, until, &mut answers).await;
+                answers
+            })),
+            Err(error) => all.unasked.push((interface.clone(), error)),
+        }
+    }
+    for answers in running.join_all().await {
         all.listed.extend(answers.listed);
         all.malformed.extend(answers.malformed);
     }
-    Ok(all)
+    all
+}
+
+/// Asks everybody on one interface; the socket to which they answer.
+async fn broadcast(interface: &Interface, mark: [u8; 6], manner: Manner) -> io::Result<UdpSocket> {
+    // Devices may wait that long at random, so that not all answer at once.
+    let within = u16::try_from(manner.patience.as_millis() * 3 / 4).unwrap_or(u16::MAX).max(1);
+    let socket = UdpSocket::bind((interface.local, 0)).await?;
+    socket.set_broadcast(true)?;
+    socket.send_to(&list_identity::request(within, mark), (interface.everybody, manner.port)).await?;
+    Ok(socket)
 }
 
 /// Asks address by address; those that were named alone over TCP, too, when they do not answer.
@@ -103,10 +115,17 @@ pub async fn each(targets: &[Target], manner: Manner) -> io::Result<Answers> {
     }
     receive(&socket, mark, Instant::now() + manner.patience, &mut answers).await;
     for target in targets.iter().filter(|target| target.alone) {
-        if answers.listed.iter().all(|(address, _)| *address != target.address)
-            && let Some(listed) = over_tcp(target.address, manner).await
-        {
-            answers.listed.extend(listed.into_iter().map(|listed| (target.address, listed)));
+        if answers.listed.iter().all(|(address, _)| *address != target.address) {
+            match over_tcp(target.address, manner).await {
+                Some(Ok(listed)) => {
+                    answers.listed.extend(listed.into_iter().map(|listed| (target.address, listed)));
+                }
+                Some(Err(malformed)) => {
+                    let from = SocketAddr::from((target.address, manner.port));
+                    answers.malformed.push((from, malformed.to_string()));
+                }
+                None => {}
+            }
         }
     }
     Ok(answers)
@@ -115,12 +134,16 @@ pub async fn each(targets: &[Target], manner: Manner) -> io::Result<Answers> {
 /// Takes answers in until a time.
 async fn receive(socket: &UdpSocket, mark: [u8; 6], until: Instant, answers: &mut Answers) {
     let mut bytes = [0; packet::HEADER_LEN + packet::MAX_DATA];
+    let mut pause = SHORTEST_PAUSE;
     while let Ok(received) = timeout_at(until, socket.recv_from(&mut bytes)).await {
         let Ok((length, from)) = received else {
-            // An ICMP "nobody listens there" of an earlier question comes as an error.
-            sleep(Duration::from_millis(1)).await;
+            // An ICMP "nobody listens there" of an earlier question comes as an error, once. An interface that has gone
+            // is one for ever.
+            sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
             continue;
         };
+        pause = SHORTEST_PAUSE;
         let SocketAddr::V4(sender) = from else { continue };
         if answers.listed.len() + answers.malformed.len() >= MOST {
             continue;
@@ -132,16 +155,17 @@ async fn receive(socket: &UdpSocket, mark: [u8; 6], until: Instant, answers: &mu
     }
 }
 
-/// The same question over TCP, without a session.
-async fn over_tcp(address: Ipv4Addr, manner: Manner) -> Option<Vec<Listed>> {
+/// The same question over TCP, without a session; nothing when nobody answers.
+async fn over_tcp(address: Ipv4Addr, manner: Manner) -> Option<Result<Vec<Listed>, Malformed>> {
     let to = SocketAddrV4::new(address, manner.port);
     let connected =
         tcp::connect(&to.ip().to_string(), to.port(), Protocol::EtherNetIp, manner.patience).await;
     let mut stream = connected.ok()?;
     stream.write_all(&list_identity::request(1, rand::random())).await.ok()?;
-    let reply = timeout(manner.patience, packet::receive(&mut stream)).await.ok()?.ok()?;
-    if reply.header.command != packet::LIST_IDENTITY || reply.header.status != 0 {
-        return None;
-    }
-    list_identity::items(&reply.data).ok()
+    let reply = match timeout(manner.patience, packet::receive(&mut stream)).await.ok()? {
+        Ok(reply) => reply,
+        Err(PacketError::Closed) => return None,
+        Err(error) => return Some(Err(Malformed(error.to_string()))),
+    };
+    Some(list_identity::answers(&reply.header).and_then(|()| list_identity::items(&reply.data)))
 }

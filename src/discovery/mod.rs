@@ -8,11 +8,13 @@
 //! found     answers → devices, each once
 //!   ↓
 //! show      a table, JSON, and a configuration to paste
+//! recommend which way to read a meter, and why, as that configuration
 //! ```
 //!
 //! The question is harmless: every EtherNet/IP device answers it without a session, and nothing is opened.
 
 pub mod ask;
 pub mod found;
+pub mod recommend;
 pub mod show;
 pub mod targets;

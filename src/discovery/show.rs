@@ -5,15 +5,17 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::found::Device;
+use super::recommend::{self, Found};
+use crate::display::{Page, TextTable};
 
 /// The table, and the configuration of the meters in it.
-pub fn text(devices: &[Device]) -> String {
-    let head = ["ADDRESS", "PRODUCT", "CATALOG", "REVISION", "SERIAL", "STATE", "POWERMONITOR 500"];
-    let mut rows = vec![head.map(str::to_owned)];
+pub fn text(devices: &[Device], page: Page) -> String {
+    let heads = ["ADDRESS", "PRODUCT", "CATALOG", "REVISION", "SERIAL", "STATE", "POWERMONITOR 500"];
+    let mut table = TextTable::new(heads);
     for device in devices {
         let identity = &device.identity;
         let (major, minor) = identity.revision;
-        rows.push([
+        table.row([
             match device.says {
                 Some(says) => format!("{} (says {says})", device.address),
                 None => device.address.to_string(),
@@ -26,14 +28,7 @@ pub fn text(devices: &[Device]) -> String {
             if device.is_meter { "yes" } else { "no" }.to_owned(),
         ]);
     }
-    let widths: Vec<usize> = (0..head.len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    let mut out = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        let _ = writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
+    let mut out = table.print(page);
     if devices.iter().any(|device| device.is_meter) {
         let _ = write!(out, "\nA configuration to begin with:\n\n{}", configuration(devices));
     }
@@ -42,15 +37,13 @@ pub fn text(devices: &[Device]) -> String {
 
 /// One table per meter, named by its serial number.
 pub fn configuration(devices: &[Device]) -> String {
-    let mut out = "[[inputs.powermonitor_500]]\n".to_owned();
-    for device in devices.iter().filter(|device| device.is_meter) {
-        let _ = writeln!(
-            out,
-            "\n  [[inputs.powermonitor_500.meter]]\n    name = \"pm500-{}\"\n    address = \"{}\"",
-            device.identity.serial, device.address
-        );
-    }
-    out
+    let meters = devices.iter().filter(|device| device.is_meter).map(|device| Found {
+        name: format!("pm500-{}", device.identity.serial),
+        address: device.address.to_string(),
+        // Bit 0 of the status: somebody has a connection that he owns.
+        owned: device.identity.status & 1 != 0,
+    });
+    recommend::configuration(&meters.collect::<Vec<_>>())
 }
 
 /// One JSON document; its keys are stable, new ones may be added.

@@ -67,6 +67,17 @@ impl Application {
     }
 }
 
+impl Application {
+    /// Configuration and heartbeat instances of the widespread open adapter stack, 151 with 153 or 152: the manual's
+    /// 99 and 98 may be meant as hexadecimal. Nobody has tried it on a meter.
+    pub fn other_path(self) -> (u8, u8) {
+        match self {
+            Application::ListenOnly => (151, 0x99),
+            Application::InputOnly => (151, 0x98),
+        }
+    }
+}
+
 impl fmt::Display for Application {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -110,6 +121,24 @@ pub enum Kind {
     PointToPoint,
 }
 
+/// How urgent frames are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// Nothing hurries.
+    Low = 0,
+    /// In between.
+    High = 1,
+    /// What class 1 uses.
+    Scheduled = 2,
+    /// Motion.
+    Urgent = 3,
+}
+
+impl Priority {
+    /// All of them, the usual one first.
+    pub const ALL: [Priority; 4] = [Priority::Scheduled, Priority::High, Priority::Low, Priority::Urgent];
+}
+
 /// Network connection parameters of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameters(pub u16);
@@ -118,7 +147,6 @@ impl Parameters {
     const MULTICAST: u16 = 1 << 13;
     const POINT_TO_POINT: u16 = 2 << 13;
     const SCHEDULED: u16 = 2 << 10;
-    const HIGH: u16 = 1 << 10;
     const VARIABLE: u16 = 1 << 9;
     const SIZE: u16 = 0x01FF;
 
@@ -137,9 +165,9 @@ impl Parameters {
         Parameters(self.0 | Self::VARIABLE)
     }
 
-    /// The same with high instead of scheduled priority.
-    pub fn high_priority(self) -> Parameters {
-        Parameters(self.0 & !(3 << 10) | Self::HIGH)
+    /// The same with this priority.
+    pub fn with(self, priority: Priority) -> Parameters {
+        Parameters(self.0 & !(3 << 10) | (priority as u16) << 10)
     }
 
     /// How this direction is sent; `None` for a reserved value.

@@ -6,10 +6,12 @@
 //!              session's local address; a socket bound to the local address would receive none of them
 //! ```
 //!
-//! Frames find their [`Stream`] by connection ID; the stream checks the source address. A socket lives as
-//! long as a connection uses it.
+//! Frames find their [`Stream`] by connection ID; the stream checks the source address. The kernel notes when
+//! each came, so that whoever judges silence takes in first what waits in the socket. Frames of a connection
+//! that nobody knows yet are remembered for a while: in a group that is joined already they come before the
+//! reply that names them. A socket lives as long as a connection uses it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,10 +20,11 @@ use std::time::{Duration, Instant, SystemTime};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::class1::{Frame, HEARTBEAT_LEN, PORT};
 use super::stream::Stream;
+use crate::host::datagram;
 
 /// DSCP 47, for heartbeats, in the six upper bits of the type-of-service byte.
 const SCHEDULED_TOS: u32 = 47 << 2;
@@ -29,13 +32,27 @@ const SCHEDULED_TOS: u32 = 47 << 2;
 const LONGEST: usize = 1024;
 /// What a socket may hold while the process is busy: a second of hundreds of connections.
 const RECEIVE_BUFFER: usize = 1 << 20;
+/// Frames that nobody knows yet, remembered of one group.
+const MOST_STRAYS: usize = 64;
+/// Datagrams taken in before anybody else has a turn.
+const AT_ONCE: usize = 256;
+/// Datagrams that wait in a full socket, at most.
+const MOST_WAITING: usize = 16 * 1024;
+/// After an error that may come again at once.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Why no frames can be received.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
-    /// The meter names a group outside 239.0.0.0/8, or none.
-    #[error("the meter names {0} as its multicast group, which is not in 239.0.0.0/8")]
-    Group(String),
+    /// The meter's reply names no group.
+    #[error("the meter names no multicast group in its reply to the Forward Open")]
+    NoGroup,
+    /// The meter names a group that is nobody's to use like this.
+    #[error(
+        "the meter names {0} as its multicast group; it must be in 239.0.0.0/8, not among the groups of other \
+         protocols (239.255.255.0/24), at port 2222"
+    )]
+    Group(SocketAddrV4),
     /// The local address is not IPv4.
     #[error("class 1 needs an IPv4 connection to the meter")]
     NotIpv4,
@@ -69,13 +86,93 @@ struct Inner {
 /// One joined group.
 #[derive(Debug)]
 struct Group {
-    streams: Arc<Mutex<Vec<Weak<Stream>>>>,
+    inbox: Arc<Inbox>,
     task: AbortHandle,
+}
+
+/// Its socket, and who gets what comes.
+#[derive(Debug)]
+struct Inbox {
+    socket: UdpSocket,
+    streams: Mutex<Vec<Weak<Stream>>>,
+    strays: Mutex<VecDeque<Stray>>,
+}
+
+/// A frame that belongs to no connection, so far.
+#[derive(Debug, Clone, Copy)]
+struct Stray {
+    connection: u32,
+    sequence: u32,
+    source: Ipv4Addr,
+    at: Instant,
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+impl Inbox {
+    /// Takes in what has arrived, at most so many datagrams; returns whether there may be more.
+    ///
+    /// # Errors
+    /// What the system says of the socket.
+    fn drain(&self, most: usize) -> io::Result<bool> {
+        let mut bytes = [0; LONGEST];
+        let now = (Instant::now(), SystemTime::now());
+        for _ in 0..most {
+            match datagram::try_receive(&self.socket, &mut bytes) {
+                Ok((length, from, at)) => {
+                    // The kernel has another clock than the one that is never set.
+                    let ago = now.1.duration_since(at).unwrap_or_default();
+                    let came = now.0.checked_sub(ago).unwrap_or(now.0);
+                    self.take(&bytes[..length], *from.ip(), (came, at));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Hands a datagram to its stream.
+    fn take(&self, bytes: &[u8], source: Ipv4Addr, at: (Instant, SystemTime)) {
+        let Some(frame) = Frame::decode(bytes) else {
+            // Whose it would be nobody knows; it is evidence for one connection of the meter that sent it.
+            let refuse =
+                |stream: &Weak<Stream>| stream.upgrade().is_some_and(|stream| stream.refuse(bytes, source));
+            lock(&self.streams).iter().any(refuse);
+            return;
+        };
+        let mut known = false;
+        lock(&self.streams).retain(|stream| match stream.upgrade() {
+            Some(stream) => {
+                if stream.is(frame.connection) {
+                    stream.accept(&frame, source, at);
+                    known = true;
+                }
+                true
+            }
+            None => false,
+        });
+        if !known {
+            let mut strays = lock(&self.strays);
+            if strays.len() == MOST_STRAYS {
+                strays.pop_front();
+            }
+            let Frame { connection, sequence, .. } = frame;
+            strays.push_back(Stray { connection, sequence, source, at: at.0 });
+        }
+    }
+
+    /// Lets a stream have its frames from now on, and know of those that came before.
+    fn welcome(&self, stream: &Arc<Stream>) {
+        let _ = self.drain(MOST_WAITING);
+        for stray in lock(&self.strays).iter().filter(|stray| stream.is(stray.connection)) {
+            stream.missed(stray.sequence, stray.source, stray.at);
+        }
+        lock(&self.streams).push(Arc::downgrade(stream));
     }
 }
 
@@ -85,7 +182,14 @@ pub struct Attached {
     /// The receiving end.
     pub stream: Arc<Stream>,
     heartbeat: AbortHandle,
-    _group: Arc<Group>,
+    group: Arc<Group>,
+}
+
+impl Attached {
+    /// Takes in what waits in the socket, before anybody judges what has not come.
+    pub fn drain(&self) {
+        let _ = self.group.inbox.drain(MOST_WAITING);
+    }
 }
 
 impl Drop for Attached {
@@ -128,15 +232,17 @@ impl Hub {
         stream: Stream,
     ) -> Result<Attached, HubError> {
         let SocketAddr::V4(local) = local else { return Err(HubError::NotIpv4) };
-        let group = group.ok_or_else(|| HubError::Group("nothing".to_owned()))?;
-        if group.ip().octets()[0] != 239 {
-            return Err(HubError::Group(group.ip().to_string()));
+        let group = group.ok_or(HubError::NoGroup)?;
+        let [first, second, third, _] = group.ip().octets();
+        if first != 239 || (second, third) == (255, 255) || group.port() != PORT {
+            return Err(HubError::Group(group));
         }
         let stream = Arc::new(stream);
         let group = self.group(group, *local.ip())?;
-        lock(&group.streams).push(Arc::downgrade(&stream));
-        let heartbeat = tokio::spawn(beat(sender.0, heartbeat, stream.clone())).abort_handle();
-        Ok(Attached { stream, heartbeat, _group: group })
+        group.inbox.welcome(&stream);
+        let beat = beat(sender.0, heartbeat, stream.clone(), group.inbox.clone());
+        let heartbeat = tokio::spawn(beat).abort_handle();
+        Ok(Attached { stream, heartbeat, group })
     }
 
     fn sender(&self, local: Ipv4Addr) -> Result<Arc<UdpSocket>, HubError> {
@@ -161,9 +267,10 @@ impl Hub {
         }
         let socket =
             multicast(group, local).map_err(|error| HubError::Io { group: *group.ip(), local, error })?;
-        let streams = Arc::new(Mutex::new(Vec::new()));
-        let task = tokio::spawn(receive(socket, streams.clone())).abort_handle();
-        let joined = Arc::new(Group { streams, task });
+        datagram::note_times(&socket);
+        let inbox = Arc::new(Inbox { socket, streams: Mutex::default(), strays: Mutex::default() });
+        let task = tokio::spawn(receive(inbox.clone())).abort_handle();
+        let joined = Arc::new(Group { inbox, task });
         inner.groups.insert((group, local), Arc::downgrade(&joined));
         Ok(joined)
     }
@@ -174,14 +281,17 @@ impl Hub {
 pub struct Sender(Arc<UdpSocket>);
 
 /// Sends heartbeats until the connection has gone silent or is dropped: a listener of nothing keeps no slot.
-async fn beat(socket: Arc<UdpSocket>, heartbeat: Heartbeat, stream: Arc<Stream>) {
+async fn beat(socket: Arc<UdpSocket>, heartbeat: Heartbeat, stream: Arc<Stream>, inbox: Arc<Inbox>) {
     let mut ticks = interval(heartbeat.every.max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut bytes = Vec::with_capacity(HEARTBEAT_LEN);
     let mut sequence: u32 = 0;
     loop {
         ticks.tick().await;
-        if stream.is_silent(Instant::now()) {
+        let _ = inbox.drain(MOST_WAITING);
+        let now = Instant::now();
+        stream.look(now, heartbeat.every);
+        if stream.is_silent(now) {
             return;
         }
         sequence = sequence.wrapping_add(1);
@@ -193,32 +303,19 @@ async fn beat(socket: Arc<UdpSocket>, heartbeat: Heartbeat, stream: Arc<Stream>)
     }
 }
 
-/// Hands a group's frames to their streams.
-async fn receive(socket: UdpSocket, streams: Arc<Mutex<Vec<Weak<Stream>>>>) {
-    let mut datagram = [0; LONGEST];
+/// Takes a group's frames in as they come.
+async fn receive(inbox: Arc<Inbox>) {
     loop {
-        let (length, from) = match socket.recv_from(&mut datagram).await {
-            Ok((length, SocketAddr::V4(from))) => (length, from),
-            Ok(_) | Err(_) => continue,
+        let more = match inbox.socket.readable().await {
+            Ok(()) => inbox.drain(AT_ONCE),
+            Err(error) => Err(error),
         };
-        let Some(frame) = Frame::decode(&datagram[..length]) else {
-            // Whose it would be nobody knows; it is evidence for one connection of the meter that sent it.
-            let refuse = |stream: &Weak<Stream>| {
-                stream.upgrade().is_some_and(|stream| stream.refuse(&datagram[..length], *from.ip()))
-            };
-            lock(&streams).iter().any(refuse);
-            continue;
-        };
-        let at = (Instant::now(), SystemTime::now());
-        lock(&streams).retain(|stream| match stream.upgrade() {
-            Some(stream) => {
-                if stream.is(frame.connection) {
-                    stream.accept(&frame, *from.ip(), at);
-                }
-                true
-            }
-            None => false,
-        });
+        match more {
+            Ok(true) => tokio::task::yield_now().await,
+            Ok(false) => {}
+            // It may come again at once, for as long as it lasts.
+            Err(_) => sleep(PAUSE).await,
+        }
     }
 }
 

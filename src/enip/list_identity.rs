@@ -15,6 +15,7 @@ use rust_ethernet_ip_protocol::encap::EncapsulationHeader;
 use super::identity;
 use super::message::Malformed;
 use super::packet::{self, HEADER_LEN, LIST_IDENTITY, MAX_DATA};
+use super::status::encapsulation_status;
 use crate::meter::identity::Identity;
 
 /// CPF item: one device's identity.
@@ -79,9 +80,7 @@ pub fn decode(datagram: &[u8], mark: [u8; 6]) -> Result<Vec<Listed>, Malformed> 
     let header =
         EncapsulationHeader::decode(&mut &header[..]).map_err(|error| Malformed(error.to_string()))?;
     let length = usize::from(header.length);
-    if header.command != LIST_IDENTITY || header.status != 0 {
-        return Err(malformed("it answers another command, or with an error"));
-    }
+    answers(&header)?;
     if header.sender_context[2..] != mark {
         return Err(malformed("it answers another request"));
     }
@@ -90,6 +89,21 @@ pub fn decode(datagram: &[u8], mark: [u8; 6]) -> Result<Vec<Listed>, Malformed> 
     }
     let data = datagram.get(HEADER_LEN..HEADER_LEN + length).ok_or_else(|| malformed("it is cut off"))?;
     items(data)
+}
+
+/// Whether a header is that of a good reply.
+///
+/// # Errors
+/// [`Malformed`], with what the device says instead.
+pub fn answers(header: &EncapsulationHeader) -> Result<(), Malformed> {
+    match (header.command, header.status) {
+        (LIST_IDENTITY, 0) => Ok(()),
+        (LIST_IDENTITY, status) => Err(Malformed(format!(
+            "it refuses List Identity with encapsulation status 0x{status:04X}: {}",
+            encapsulation_status(status)
+        ))),
+        (command, _) => Err(Malformed(format!("it is to command 0x{command:04X}, not List Identity"))),
+    }
 }
 
 /// The identities in the data of a reply.

@@ -21,6 +21,8 @@ use super::status::Refusal;
 pub const GET_ATTRIBUTES_ALL: u8 = 0x01;
 /// Get_Attribute_Single.
 pub const GET_ATTRIBUTE_SINGLE: u8 = 0x0E;
+/// Sends a request along a route; what fails on the way is answered under this code.
+pub const UNCONNECTED_SEND: u8 = 0x52;
 /// Set in a reply's service code.
 pub const REPLY: u8 = 0x80;
 
@@ -65,7 +67,7 @@ impl fmt::Display for Read {
 }
 
 impl Read {
-    fn request(self) -> CipRequest {
+    pub(super) fn request(self) -> CipRequest {
         match self {
             Read::Identity => CipRequest::new(GET_ATTRIBUTES_ALL, path(IDENTITY_CLASS, 1, None), Vec::new()),
             Read::AssemblyData(instance) => get_attribute(ASSEMBLY_CLASS, instance, ASSEMBLY_DATA),
@@ -93,21 +95,46 @@ impl Read {
 /// # Errors
 /// [`Malformed`] when it is not a reply to this service.
 pub fn decode_reply(service: u8, data: &[u8]) -> Result<Result<Vec<u8>, Refusal>, Malformed> {
-    let reply = unconnected_item(data)?;
-    let reply = CipResponse::decode(&mut &reply[..]).map_err(|error| Malformed(error.to_string()))?;
-    if reply.service & REPLY == 0 {
-        return Err(Malformed("a request came back instead of a reply".to_owned()));
-    }
-    if reply.service != service | REPLY {
-        return Err(Malformed(format!(
-            "the reply is to service 0x{:02X}, we asked 0x{service:02X}",
-            reply.service & !REPLY
-        )));
-    }
+    let reply = response(&unconnected_item(data)?, service)?;
     Ok(match reply.status {
         0 => Ok(reply.data),
         general => Err(Refusal { general, extended: reply.additional_status }),
     })
+}
+
+/// The CIP reply to a service, or what went wrong on the way to who serves it. One that says no, and announces more
+/// additional status than it has, exists in the field: it is a refusal all the same.
+///
+/// # Errors
+/// [`Malformed`] when it is neither.
+pub(super) fn response(reply: &[u8], service: u8) -> Result<CipResponse, Malformed> {
+    let response = tolerant(reply)?;
+    let on_the_way = response.service == UNCONNECTED_SEND | REPLY && response.status != 0;
+    if response.service == service | REPLY || on_the_way {
+        return Ok(response);
+    }
+    if response.service & REPLY == 0 {
+        return Err(Malformed("a request came back instead of a reply".to_owned()));
+    }
+    let found = response.service & !REPLY;
+    Err(Malformed(format!("the reply is to service 0x{found:02X}, we asked 0x{service:02X}")))
+}
+
+fn tolerant(reply: &[u8]) -> Result<CipResponse, Malformed> {
+    let decoded = CipResponse::decode(&mut &reply[..]);
+    match (decoded, reply) {
+        (Ok(response), _) => Ok(response),
+        (Err(_), [service, _, status, _, rest @ ..]) if *status != 0 => Ok(CipResponse {
+            service: *service,
+            status: *status,
+            additional_status: rest
+                .chunks_exact(2)
+                .map(|word| u16::from_le_bytes([word[0], word[1]]))
+                .collect(),
+            data: Vec::new(),
+        }),
+        (Err(error), _) => Err(Malformed(format!("{error}; it has {} bytes", reply.len()))),
+    }
 }
 
 /// The data of SendRRData that carries a request.

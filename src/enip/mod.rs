@@ -13,6 +13,8 @@
 //! class1        frames and heartbeats on UDP
 //! stream        one listened connection: which frames count, and the newest
 //! hub           the UDP sockets: frames in, heartbeats out
+//!
+//! tag       tags of a Logix controller: names, routes, reads of one or several
 //! ```
 //!
 //! The wire codec for the encapsulation header, the Common Packet Format and CIP requests and responses
@@ -32,5 +34,6 @@ pub mod refusal;
 pub mod session;
 pub mod status;
 pub mod stream;
+pub mod tag;
 
 pub use session::{Accepted, Refused, Session, SessionError};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::status::Refusal;
 
 /// What to try next, after the sentence has been said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NextStep {
     /// Another T→O RPI; the one the meter suggests, if it does.
     OtherRpi(Option<Duration>),
@@ -19,19 +19,25 @@ pub enum NextStep {
     WaitForRoom,
     /// Once with a variable connection size.
     Variable,
-    /// Once with high priority.
-    HighPriority,
+    /// Once with each other priority.
+    OtherPriority,
     /// Once with change-of-state production.
     ChangeOfState,
+    /// Something on our own side is in the way: look again after ten minutes.
+    Local,
     /// Look again like for an owner: the reason may pass.
     Later,
-    /// Never again on this connection: only a person can change it.
+    /// The path is not the meter's: another configuration or heartbeat instance, which a probe may try.
+    OtherPath,
+    /// What is in the way does not pass soon: look again after an hour.
     Stop,
 }
 
 /// One extended status: what it means for a listener, and what to do.
 fn meaning(code: u16) -> (&'static str, NextStep) {
-    use NextStep::{ChangeOfState, HighPriority, Later, OtherRpi, Stop, Variable, WaitForOwner, WaitForRoom};
+    use NextStep::{
+        ChangeOfState, Later, OtherPath, OtherPriority, OtherRpi, Stop, Variable, WaitForOwner, WaitForRoom,
+    };
     match code {
         0x0100 => ("a connection with our serial numbers is still open on the meter", Later),
         0x0103 => ("the meter does not support transport class 1 with this trigger", Stop),
@@ -49,9 +55,11 @@ fn meaning(code: u16) -> (&'static str, NextStep) {
         0x0115 => ("the meter finds the device type of the key wrong", Stop),
         0x0116 => ("the meter finds the revision of the key wrong", Stop),
         0x0117 => {
-            ("the meter does not know the produced or consumed path; try another config_instance", Stop)
+            ("the meter does not know the produced or consumed path; try another config_instance", OtherPath)
         }
-        0x0118 => ("the meter does not accept the configuration path; try another config_instance", Stop),
+        0x0118 => {
+            ("the meter does not accept the configuration path; try another config_instance", OtherPath)
+        }
         0x0119 => (
             "no PLC owns a multicast connection to this assembly now; if one does own it, clear \"Use Unicast \
              Connection over EtherNet/IP\" in its module properties",
@@ -62,14 +70,16 @@ fn meaning(code: u16) -> (&'static str, NextStep) {
         0x0124 => ("the meter does not send this assembly by multicast", Stop),
         0x0127 => ("the meter expects another heartbeat size", Stop),
         0x0128 => ("the meter sends another size than the profile expects, so it is not decoded", Stop),
-        0x0129 => ("the meter does not accept the configuration path; try another config_instance", Stop),
-        0x012A => ("the meter does not know the heartbeat instance", Stop),
-        0x012B => ("the meter does not know the assembly", Stop),
-        0x012F => ("the paths do not fit each other; try another config_instance", Stop),
+        0x0129 => {
+            ("the meter does not accept the configuration path; try another config_instance", OtherPath)
+        }
+        0x012A => ("the meter does not know the heartbeat instance", OtherPath),
+        0x012B => ("the meter does not know the assembly", OtherPath),
+        0x012F => ("the paths do not fit each other; try another config_instance", OtherPath),
         0x0133 => ("the meter does not accept the timeout multiplier", Stop),
         0x0134 => ("the owner's connection has another size, which cannot be matched", Stop),
         0x0135 => ("the owner's connection has a variable size", Variable),
-        0x0136 => ("the owner's connection has another priority", HighPriority),
+        0x0136 => ("the owner's connection has another priority", OtherPriority),
         0x0137 => ("the owner's connection has another transport class, which cannot be matched", Stop),
         0x0138 => ("the owner's connection is produced on change of state", ChangeOfState),
         0x0139 => ("the owner's connection has a production inhibit time, which cannot be matched", Stop),
@@ -77,7 +87,9 @@ fn meaning(code: u16) -> (&'static str, NextStep) {
         0x0204 => ("the meter did not answer the open in time", Later),
         0x0301 => ("the meter has no buffer memory left", WaitForRoom),
         0x0302 => ("the meter has no network bandwidth left", WaitForRoom),
-        0x0315 => ("the meter does not understand the connection path; try another config_instance", Stop),
+        0x0315 => {
+            ("the meter does not understand the connection path; try another config_instance", OtherPath)
+        }
         0x031C => ("the meter gives no reason", Later),
         0x0813 => (
             "multicast does not cross subnets (its time to live is 1); read explicitly or listen from the \
@@ -92,7 +104,7 @@ fn meaning(code: u16) -> (&'static str, NextStep) {
 pub fn explain(refusal: &Refusal) -> (String, NextStep) {
     let Some(&code) = refusal.extended.first().filter(|_| refusal.general == 0x01) else {
         return match refusal.general {
-            0x04 | 0x05 => (format!("{refusal}; try another config_instance"), NextStep::Stop),
+            0x04 | 0x05 => (format!("{refusal}; try another config_instance"), NextStep::OtherPath),
             0x02 => (refusal.to_string(), NextStep::WaitForRoom),
             0x08 => ("the meter offers no class 1 connections".to_owned(), NextStep::Stop),
             _ => (refusal.to_string(), NextStep::Later),

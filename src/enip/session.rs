@@ -9,7 +9,7 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -17,9 +17,10 @@ use super::forward_open::{
     FORWARD_CLOSE, FORWARD_OPEN, ForwardClose, ForwardOpen, Opened, SOCKADDR_O2T_ITEM, SOCKADDR_T2O_ITEM,
     sockaddr,
 };
-use super::message::{Malformed, Read, decode_reply, encode_request};
+use super::message::{Malformed, Read, decode_reply, encode_request, unconnected_item};
 use super::packet::{self, Packet, PacketError};
 use super::status::{Refusal, encapsulation_status};
+use super::tag::Query;
 
 /// What ended a session.
 #[derive(Debug, thiserror::Error)]
@@ -90,25 +91,35 @@ pub struct Accepted {
     pub heartbeat: Option<SocketAddrV4>,
 }
 
+/// NOPs before a reply, at most.
+const MOST_NOPS: usize = 16;
 /// Holds any reply to a read, so that one is received in one piece.
 const BUFFER: usize = 640;
 
-/// An open session.
+/// An open session, over TCP or anything that carries bytes.
 #[derive(Debug)]
-pub struct Session {
+pub struct Session<S = TcpStream> {
     /// `None` once anything has gone wrong.
-    stream: Option<BufReader<TcpStream>>,
+    stream: Option<BufReader<S>>,
     handle: u32,
     /// Counts up with every request and never repeats within a connection.
     context: u64,
 }
 
-impl Session {
+impl Session<TcpStream> {
+    /// Our and the meter's address.
+    pub fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let stream = self.stream.as_ref()?.get_ref();
+        Some((stream.local_addr().ok()?, stream.peer_addr().ok()?))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Registers a session on a fresh connection.
     ///
     /// # Errors
     /// [`SessionError`]; the connection is closed.
-    pub async fn register(stream: TcpStream, within: Duration) -> Result<Session, SessionError> {
+    pub async fn register(stream: S, within: Duration) -> Result<Session<S>, SessionError> {
         let stream = Some(BufReader::with_capacity(BUFFER, stream));
         let mut session = Session { stream, handle: 0, context: rand::random() };
         let reply = session
@@ -138,6 +149,18 @@ impl Session {
     ) -> Result<Result<Vec<u8>, Refused>, SessionError> {
         let reply = self.exchange(packet::SEND_RR_DATA, &read.encode(), within, &read).await?;
         self.answer(read.decode(&reply.data), &reply)
+    }
+
+    /// Asks a controller, and returns the message that came back, refusals included.
+    ///
+    /// # Errors
+    /// [`SessionError`]; the session is over.
+    pub async fn query(&mut self, query: &Query, within: Duration) -> Result<Vec<u8>, SessionError> {
+        let reply = self.exchange(packet::SEND_RR_DATA, &query.encode(), within, query).await?;
+        unconnected_item(&reply.data).map_err(|malformed| {
+            self.stream = None;
+            SessionError::Malformed(malformed, reply.bytes())
+        })
     }
 
     /// Opens a class 1 connection. A refusal by the device is the inner value.
@@ -177,12 +200,6 @@ impl Session {
         self.answer(answer, &reply)
     }
 
-    /// Our and the meter's address.
-    pub fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
-        let stream = self.stream.as_ref()?.get_ref();
-        Some((stream.local_addr().ok()?, stream.peer_addr().ok()?))
-    }
-
     /// Says good-bye: UnRegisterSession, which has no reply, then closes.
     pub async fn close(mut self) {
         if let Some(mut stream) = self.stream.take() {
@@ -208,7 +225,14 @@ impl Session {
         let bytes = packet::encode(command, self.handle, context, 0, data);
         let exchange = async {
             stream.write_all(&bytes).await.map_err(|error| SessionError::Io(error, Vec::new()))?;
-            packet::receive(&mut stream).await.map_err(SessionError::from)
+            for _ in 0..MOST_NOPS {
+                let packet = packet::receive(&mut stream).await?;
+                // A device may send one whenever it likes; nobody answers it.
+                if packet.header.command != packet::NOP {
+                    return Ok(packet);
+                }
+            }
+            Err(SessionError::Malformed(Malformed("nothing but NOPs".to_owned()), Vec::new()))
         };
         let reply = timeout(within, exchange)
             .await

@@ -14,13 +14,14 @@ pub struct Interface {
     pub everybody: Ipv4Addr,
 }
 
-/// The IPv4 addresses of interfaces that are up and lead to a network; loopback and point-to-point links do not.
+/// The IPv4 addresses of interfaces that lead to a network; loopback and point-to-point links do not. Whether one is up
+/// is not asked: many drivers do not know it of theirs.
 ///
 /// # Errors
 /// The system does not tell.
 pub fn broadcasting() -> io::Result<Vec<Interface>> {
     let all = if_addrs::get_if_addrs()?.into_iter();
-    let usable = all.filter(|one| !one.is_loopback() && !one.is_p2p() && one.is_oper_up());
+    let usable = all.filter(|one| !one.is_loopback() && !one.is_p2p());
     let interfaces = usable.filter_map(|one| match one.addr {
         if_addrs::IfAddr::V4(address) if address.prefixlen < 31 => {
             // Addresses may be set without one; the last address of the network always is.

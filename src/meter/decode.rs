@@ -3,76 +3,11 @@
 //! Pure: no I/O, no allocation except for text. Whoever calls has checked the length of the block
 //! ([`assembly`] refuses a wrong one, [`registers`] ignores elements that are not wholly inside).
 
-use std::fmt;
-use std::str::FromStr;
-
+use super::assembly::WrongSize;
 use super::element::{Convert, Element, Form, Use, WireType};
-use super::profile::{Assembly, Profile};
-use super::reading::{Readings, Value};
-
-/// Which 16-bit word of a 32- or 64-bit value comes first over Modbus.
-///
-/// The manual's page on it was not found; siblings send the low word first (evidence: inferred).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WordOrder {
-    /// Least significant word first.
-    #[default]
-    LowFirst,
-    /// Most significant word first.
-    HighFirst,
-}
-
-impl WordOrder {
-    /// The word used in configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            WordOrder::LowFirst => "low_first",
-            WordOrder::HighFirst => "high_first",
-        }
-    }
-}
-
-impl fmt::Display for WordOrder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for WordOrder {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "low_first" => Ok(WordOrder::LowFirst),
-            "high_first" => Ok(WordOrder::HighFirst),
-            _ => Err(format!("unknown word order \"{text}\", expected low_first or high_first")),
-        }
-    }
-}
-
-/// An assembly whose data has a length that the profile does not accept.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("assembly {instance} has {actual} bytes, the profile expects {expected}")]
-pub struct WrongSize {
-    /// Assembly instance.
-    pub instance: u16,
-    /// Bytes received or reported.
-    pub actual: usize,
-    /// Accepted sizes, in words for people.
-    pub expected: String,
-}
-
-/// Checks an assembly's size in bytes against the profile.
-///
-/// # Errors
-/// [`WrongSize`] when the profile does not accept it.
-pub fn check_size(assembly: &Assembly, actual: usize) -> Result<(), WrongSize> {
-    if assembly.sizes.iter().any(|size| usize::from(*size) == actual) {
-        return Ok(());
-    }
-    let sizes: Vec<_> = assembly.sizes.iter().map(u16::to_string).collect();
-    Err(WrongSize { instance: assembly.instance, actual, expected: sizes.join(" or ") })
-}
+use super::profile::Profile;
+use super::reading::{Raw, Readings, Value};
+use super::word_order::WordOrder;
 
 /// Decodes an assembly's data (class 4, attribute 3; little-endian) into `readings`.
 ///
@@ -86,26 +21,31 @@ pub fn assembly(
 ) -> Result<(), WrongSize> {
     let unknown = || WrongSize { instance, actual: data.len(), expected: "no data".to_owned() };
     let assembly = profile.assembly(instance).ok_or_else(unknown)?;
-    check_size(assembly, data.len())?;
+    assembly.check_size(data.len())?;
+    let block = readings.begin_block();
     for (index, element) in profile.elements_of(assembly.table) {
         let Some(place) = element.place.filter(|place| place.instance == instance) else { continue };
         let start = usize::from(place.offset);
-        let own =
-            |bytes: &[u8]| value(element, |word| u16::from_le_bytes([bytes[2 * word], bytes[2 * word + 1]]));
-        let value = match place.form {
+        let found = match place.form {
             Form::Own => match data.get(start..start + usize::from(element.wire.bytes())) {
-                Some(bytes) => own(bytes),
+                Some(bytes) => {
+                    found(element, |word| u16::from_le_bytes([bytes[2 * word], bytes[2 * word + 1]]))
+                }
                 None => continue,
             },
-            Form::Scaled(factor) => real(data, place.offset)
-                .map(|value| Value::Real((f64::from(value) * f64::from(factor)) as f32))
-                .and_then(|value| plausible(element, value)),
-            Form::Pair { low_offset, modulus, factor } => real(data, place.offset)
-                .zip(real(data, low_offset))
-                .and_then(|(high, low)| joined(high, low, modulus, factor))
-                .and_then(|raw| plausible(element, convert(element, Value::Integer(raw))?)),
+            Form::Scaled(factor) => match real(data, place.offset) {
+                Some(value) if element.wire == WireType::Real => found_real(element, scaled(value, factor)),
+                Some(value) => found_counter(element, value, factor),
+                None => continue,
+            },
+            Form::Pair { low_offset, modulus, factor } => {
+                let (Some(high), Some(low)) = (real(data, place.offset), real(data, low_offset)) else {
+                    continue;
+                };
+                found_pair(element, (high, low), modulus, factor)
+            }
         };
-        store(element, index, readings, value);
+        store(element, index, block, readings, found);
     }
     Ok(())
 }
@@ -136,6 +76,7 @@ pub fn registers(
     order: WordOrder,
     readings: &mut Readings,
 ) {
+    let block = readings.begin_block();
     for &index in elements {
         let Some(element) = profile.elements.get(index) else { continue };
         let Some(first) = element.modbus.and_then(|address| address.checked_sub(start)) else { continue };
@@ -143,37 +84,139 @@ pub fn registers(
         let Some(words) = words.get(first..first + count) else { continue };
         // Only numbers have a word order; letters and the clock are single words in sequence.
         let numeric = matches!(element.wire, WireType::Real | WireType::Ulint);
-        let value = value(element, |word| {
+        let found = found(element, |word| {
             if numeric && order == WordOrder::HighFirst { words[count - 1 - word] } else { words[word] }
         });
-        store(element, index, readings, value);
+        store(element, index, block, readings, found);
     }
 }
 
-/// Puts one element's value into its slot.
-fn store(element: &Element, index: usize, readings: &mut Readings, value: Option<Value>) {
+/// The words of a number of this many in the other order: what it would be had they been sent so.
+pub fn other_order(bits: u64, wire: WireType) -> u64 {
+    let count = usize::from(wire.words());
+    (0..count).fold(0, |other, word| other | (bits >> (16 * word) & 0xFFFF) << (16 * (count - 1 - word)))
+}
+
+/// What stood in one element's place.
+#[derive(Debug, Clone, PartialEq)]
+struct Found {
+    bits: u64,
+    value: Reading,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Reading {
+    Value(Value),
+    /// The pattern says that there is no such value.
+    Absent,
+    /// Not what this element can be.
+    Implausible,
+    /// Letters of a module that is not fitted.
+    Blank,
+}
+
+/// Puts what was found into the element's slot.
+fn store(element: &Element, index: usize, block: u16, readings: &mut Readings, found: Found) {
     if element.usage == Use::None {
         return;
     }
-    // Blank letters are a module that is not fitted, not a value that was lost.
-    if value.is_none() && !element.wire.is_text() {
-        readings.dropped += 1;
-    }
+    readings.note(index, Raw { bits: found.bits, block, absent: found.value == Reading::Absent });
+    let value = match found.value {
+        Reading::Value(value) => Some(value),
+        Reading::Absent => {
+            readings.miss_one(element.table);
+            None
+        }
+        Reading::Implausible => {
+            readings.drop_one(element.table);
+            None
+        }
+        Reading::Blank => None,
+    };
     readings.set(index, value);
 }
 
-/// The value in an element's words; `word(0)` is the least significant word of a number.
-fn value(element: &Element, word: impl Fn(usize) -> u16) -> Option<Value> {
+/// From here on a REAL is a way of saying "nothing": 3.4e38, and what rounding made of it.
+const LARGEST: f32 = 3.39e38;
+
+/// Whether a REAL says that there is no such value.
+pub fn is_nothing(real: f64) -> bool {
+    !real.is_finite() || real.abs() >= f64::from(LARGEST)
+}
+
+/// Patterns by which meters say that their wiring, their model or the moment has no such value.
+fn is_absent(wire: WireType, bits: u64) -> bool {
+    match wire {
+        WireType::Real => is_nothing(f64::from(f32::from_bits(bits as u32))),
+        WireType::Uint | WireType::Bit(_) => bits == u64::from(u16::MAX),
+        // All ones; the largest and the smallest signed number, which say overflow on siblings.
+        WireType::Ulint => [u64::MAX, i64::MAX as u64, i64::MIN as u64].contains(&bits),
+        WireType::Clock => bits == u64::MAX,
+        WireType::Letters(_) | WireType::ModelRevision => false,
+    }
+}
+
+/// What stands in an element's words; `word(0)` is the least significant word of a number.
+fn found(element: &Element, word: impl Fn(usize) -> u16) -> Found {
+    let words = usize::from(element.wire.words()).min(4);
+    let bits = (0..words).rev().fold(0u64, |wide, i| wide << 16 | u64::from(word(i)));
+    if is_absent(element.wire, bits) {
+        return Found { bits, value: Reading::Absent };
+    }
+    let value = match value(element, bits, word) {
+        Some(value) => Reading::Value(value),
+        // Blank letters are a module that is not fitted, not a value that was lost.
+        None if element.wire.is_text() => Reading::Blank,
+        None => Reading::Implausible,
+    };
+    Found { bits, value }
+}
+
+fn found_real(element: &Element, value: f32) -> Found {
+    let bits = value.to_bits();
+    found(element, |word| (bits >> (16 * word)) as u16)
+}
+
+fn scaled(value: f32, factor: u32) -> f32 {
+    if is_absent(WireType::Real, u64::from(value.to_bits())) {
+        return f32::NAN;
+    }
+    (f64::from(value) * f64::from(factor)) as f32
+}
+
+/// A counter in one REAL, in the element's unit at once: hours are 3600 s each.
+fn found_counter(element: &Element, value: f32, factor: u32) -> Found {
+    if is_absent(WireType::Real, u64::from(value.to_bits())) {
+        return Found { bits: u64::MAX, value: Reading::Absent };
+    }
+    let number = (f64::from(value) * f64::from(factor)).round();
+    // What is larger is not known to be whole.
+    let number = (0.0..=9_007_199_254_740_992.0).contains(&number).then_some(number as i64);
+    let value = number.and_then(|number| plausible(element, Value::Integer(number)));
+    Found {
+        bits: number.map_or(u64::MAX, i64::cast_unsigned),
+        value: value.map_or(Reading::Implausible, Reading::Value),
+    }
+}
+
+fn found_pair(element: &Element, (high, low): (f32, f32), modulus: u32, factor: u32) -> Found {
+    if [high, low].iter().any(|half| is_absent(WireType::Real, u64::from(half.to_bits()))) {
+        return Found { bits: u64::MAX, value: Reading::Absent };
+    }
+    let raw = joined(high, low, modulus, factor);
+    let value = raw.and_then(|raw| plausible(element, convert(element, Value::Integer(raw))?));
+    Found {
+        bits: raw.map_or(u64::MAX, i64::cast_unsigned),
+        value: value.map_or(Reading::Implausible, Reading::Value),
+    }
+}
+
+/// The value in an element's words, which are `bits` where they are a number.
+fn value(element: &Element, bits: u64, word: impl Fn(usize) -> u16) -> Option<Value> {
     let raw = match element.wire {
-        WireType::Real => {
-            let bits = u32::from(word(0)) | u32::from(word(1)) << 16;
-            Value::Real(f32::from_bits(bits))
-        }
+        WireType::Real => Value::Real(f32::from_bits(bits as u32)),
         WireType::Uint => Value::Integer(i64::from(word(0))),
-        WireType::Ulint => {
-            let wide = (0..4).rev().fold(0u64, |wide, i| wide << 16 | u64::from(word(i)));
-            Value::Integer(i64::try_from(wide).ok()?)
-        }
+        WireType::Ulint => Value::Integer(i64::try_from(bits).ok()?),
         WireType::Bit(bit) => Value::Integer(i64::from(word(0) >> bit & 1)),
         WireType::Letters(words) => {
             let bytes = (0..usize::from(words)).flat_map(|i| word(i).to_be_bytes());
@@ -318,14 +361,35 @@ mod tests {
     fn nan_infinity_and_the_implausible_never_get_out() {
         let profile = Profile::built_in();
         let mut readings = Readings::new(profile.elements.len());
-        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.0e9, -1.0] {
+        let mut read = |bits: u32| {
             let mut data = [0u8; 48];
-            data[0..4].copy_from_slice(&bad.to_le_bytes());
+            data[0..4].copy_from_slice(&bits.to_le_bytes());
             readings.begin();
             assembly(&profile, 101, &data, &mut readings).unwrap();
-            assert_eq!(readings.get(index(&profile, Table::Realtime, "voltage_l1_n_v")), None, "{bad}");
-            assert_eq!(readings.dropped, 1, "{bad}");
+            assert_eq!(readings.get(index(&profile, Table::Realtime, "voltage_l1_n_v")), None, "{bits:08X}");
+            (readings.dropped_of(Table::Realtime), readings.absent_of(Table::Realtime))
+        };
+        for bad in [1.0e9, -1.0f32] {
+            assert_eq!(read(bad.to_bits()), (1, 0), "{bad} is out of range");
         }
+        for nothing in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 3.4e38] {
+            assert_eq!(read(nothing.to_bits()), (0, 1), "{nothing} says that there is no such value");
+        }
+        assert_eq!(read(u32::MAX), (0, 1), "all ones");
+    }
+
+    #[test]
+    fn a_counter_of_ones_is_absent_and_no_number() {
+        let profile = Profile::built_in();
+        let energy = index(&profile, Table::Energy, "active_import_wh");
+        for words in [[0xFFFF; 4], [0xFFFF, 0xFFFF, 0xFFFF, 0x7FFF], [0, 0, 0, 0x8000]] {
+            let mut readings = Readings::new(profile.elements.len());
+            registers(&profile, &[energy], 0x0500, &words, WordOrder::LowFirst, &mut readings);
+            assert_eq!(readings.get(energy), None);
+            assert_eq!((readings.dropped(), readings.absent_of(Table::Energy)), (0, 1), "{words:04X?}");
+        }
+        assert_eq!(other_order(0x0102_0304_0506_0708, WireType::Ulint), 0x0708_0506_0304_0102);
+        assert_eq!(other_order(0x0102_0304, WireType::Real), 0x0304_0102);
     }
 
     #[test]

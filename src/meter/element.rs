@@ -1,16 +1,14 @@
 //! One element of the meter: its name, where it stands on the wire, what it means and how sure we are.
 
 use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
 
 use super::table::Table;
+use crate::words;
 
 /// How an element is laid out on the wire.
 ///
 /// Assemblies are little-endian; Modbus registers are big-endian words whose order is a setting
-/// ([`super::decode::WordOrder`]). Source: 1420-UM001E p37 and p49; word order from siblings.
+/// ([`WordOrder`](super::WordOrder)). Source: 1420-UM001E p37 and p49; word order from siblings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WireType {
     /// IEEE 754 binary32: 4 bytes, 2 registers.
@@ -80,8 +78,7 @@ pub enum Convert {
 }
 
 /// How a value behaves over time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Goes up and down.
     Gauge,
@@ -91,20 +88,10 @@ pub enum Kind {
     State,
 }
 
-impl Kind {
-    /// The word used in tables and JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Gauge => "gauge",
-            Kind::Counter => "counter",
-            Kind::State => "state",
-        }
-    }
-}
+words!(Kind, "kind": Gauge = "gauge", Counter = "counter", State = "state");
 
 /// How sure we are that an element is what its row says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
     /// Only the size is known.
     Unknown,
@@ -118,44 +105,11 @@ pub enum Evidence {
     Verified,
 }
 
-impl Evidence {
-    /// Every grade, weakest first.
-    pub const ALL: [Evidence; 5] =
-        [Evidence::Unknown, Evidence::Guessed, Evidence::Inferred, Evidence::Documented, Evidence::Verified];
-
-    /// The word used in configuration, tables and JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Evidence::Unknown => "unknown",
-            Evidence::Guessed => "guessed",
-            Evidence::Inferred => "inferred",
-            Evidence::Documented => "documented",
-            Evidence::Verified => "verified",
-        }
-    }
-}
-
-impl fmt::Display for Evidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Evidence {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Evidence::ALL.into_iter().find(|grade| grade.name() == text).ok_or_else(|| {
-            format!(
-                "unknown grade of evidence \"{text}\", expected guessed, inferred, documented or verified"
-            )
-        })
-    }
-}
+words!(Evidence, "grade of evidence": Unknown = "unknown", Guessed = "guessed", Inferred = "inferred",
+    Documented = "documented", Verified = "verified");
 
 /// Where an element's value ends up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     /// A field of its table's measurement.
     Field,
@@ -164,6 +118,8 @@ pub enum Use {
     /// Described for completeness, never read.
     None,
 }
+
+words!(Use, "use": Field = "field", Info = "info", None = "none");
 
 /// Where an element stands in the meter's assemblies, and how it is written there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,7 +137,8 @@ pub struct Place {
 pub enum Form {
     /// As the element's wire type.
     Own,
-    /// A REAL that is worth this much of the element's unit: 1000 when it holds kW and the element is in W.
+    /// A REAL that is worth this much of the element's unit: 1000 when it holds kW and the element is in W. A counter
+    /// in one REAL has 24 bits: see [`Form::step_at`].
     Scaled(u32),
     /// An integer in two REALs, since one has 24 bits only: (high × modulus + low) × factor.
     Pair {
@@ -211,6 +168,19 @@ impl Form {
                 // The spacing of a REAL is a power of two.
                 Some(low.log2().ceil().exp2() * f64::from(factor))
             }
+        }
+    }
+
+    /// The step between neighboring values of a counter of this size, in its unit; 1 where every one is expressed.
+    pub fn step_at(self, value: f64) -> f64 {
+        match self {
+            Form::Own => 1.0,
+            Form::Scaled(factor) => {
+                let real = (value.abs() / f64::from(factor)) as f32;
+                let next = f32::from_bits(real.to_bits() + 1);
+                ((f64::from(next) - f64::from(real)) * f64::from(factor)).max(1.0)
+            }
+            Form::Pair { .. } => self.step().unwrap_or(1.0).max(1.0),
         }
     }
 
@@ -282,8 +252,8 @@ impl Element {
     pub fn stretches(&self) -> impl Iterator<Item = (u16, u16)> {
         let place = self.place;
         let first = place.map(|place| match place.form {
-            Form::Own | Form::Scaled(_) => (place.offset, self.wire.bytes()),
-            Form::Pair { .. } => (place.offset, REAL_BYTES),
+            Form::Own => (place.offset, self.wire.bytes()),
+            Form::Scaled(_) | Form::Pair { .. } => (place.offset, REAL_BYTES),
         });
         let second = place.and_then(|place| match place.form {
             Form::Pair { low_offset, .. } => Some((low_offset, REAL_BYTES)),

@@ -1,15 +1,28 @@
-//! The TOML text of a profile → rows. Only shape is checked here; sense is checked in
+//! The TOML text of a profile → its parts. Only shape is checked here; sense is checked in
 //! [`profile`](super::profile).
 
 use serde::Deserialize;
 
-use super::decode::WordOrder;
+use super::assembly::Assembly;
 use super::element::{Convert, Element, Evidence, Form, Kind, Place, Use, WireType};
-use super::profile::{Assembly, IdentityRule, Profile};
+use super::identity::IdentityRule;
+use super::mistake::{Mistake, RowMistake};
 use super::table::Table;
+use super::word_order::WordOrder;
 
 /// The format this program reads and writes.
 const FORMAT: u32 = 1;
+
+/// A profile's parts, in the order of the file.
+pub(super) struct Parts {
+    pub(super) name: String,
+    pub(super) title: String,
+    pub(super) word_order: Option<WordOrder>,
+    pub(super) sources: Vec<(String, String)>,
+    pub(super) identity: IdentityRule,
+    pub(super) assemblies: Vec<Assembly>,
+    pub(super) elements: Vec<Element>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,7 +30,7 @@ struct File {
     format: u32,
     name: String,
     title: String,
-    word_order: Option<String>,
+    word_order: Option<WordOrder>,
     sources: toml::Table,
     identity: Identity,
     assembly: Vec<AssemblyRow>,
@@ -90,19 +103,17 @@ struct Row {
 }
 
 /// Parses the text of a profile; the result is not yet checked for sense.
-pub(super) fn parse(text: &str) -> Result<Profile, String> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| text[..span.start].lines().count().max(1));
-        let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        format!("{line}{}", error.message().replace('\n', ", "))
+pub(super) fn parse(text: &str) -> Result<Parts, Mistake> {
+    let file: File = toml::from_str(text).map_err(|error| Mistake::Syntax {
+        line: error.span().map(|span| text[..span.start].lines().count().max(1)),
+        message: error.message().replace('\n', ", "),
     })?;
     if file.format != FORMAT {
-        return Err(format!("format {} is not format {FORMAT}, which this version reads", file.format));
+        return Err(Mistake::Format { found: file.format, reads: FORMAT });
     }
-    let word_order = file.word_order.map(|order| order.parse::<WordOrder>()).transpose()?;
     let mut sources = Vec::new();
     for (key, value) in file.sources {
-        let citation = value.as_str().ok_or_else(|| format!("source {key} must be a text"))?;
+        let Some(citation) = value.as_str() else { return Err(Mistake::Source(key)) };
         sources.push((key, citation.to_owned()));
     }
     let assemblies = file
@@ -113,17 +124,14 @@ pub(super) fn parse(text: &str) -> Result<Profile, String> {
     let mut elements = Vec::new();
     for block in &file.block {
         for row in &block.elements {
-            let element =
-                element(block, row).map_err(|reason| format!("{}.{}: {reason}", block.table, row.name))?;
-            elements.push(element);
+            let mistaken = |mistake| Mistake::Row { table: block.table, name: row.name.clone(), mistake };
+            elements.push(element(block, row).map_err(mistaken)?);
         }
     }
-    // Fields come out table by table, whatever the order of the blocks in the file.
-    elements.sort_by_key(|element| element.table);
-    Ok(Profile {
+    Ok(Parts {
         name: file.name,
         title: file.title,
-        word_order,
+        word_order: file.word_order,
         sources,
         identity: IdentityRule {
             vendor: file.identity.vendor,
@@ -135,7 +143,7 @@ pub(super) fn parse(text: &str) -> Result<Profile, String> {
     })
 }
 
-fn element(block: &Block, row: &Row) -> Result<Element, String> {
+fn element(block: &Block, row: &Row) -> Result<Element, RowMistake> {
     let wire = match (block.wire.as_str(), row.bit, row.words) {
         ("REAL", None, None) => WireType::Real,
         ("UINT", None, None) => WireType::Uint,
@@ -144,40 +152,35 @@ fn element(block: &Block, row: &Row) -> Result<Element, String> {
         ("LETTERS", None, Some(words)) => WireType::Letters(words),
         ("MODEL_REVISION", None, None) => WireType::ModelRevision,
         ("CLOCK", None, None) => WireType::Clock,
-        ("BIT", None, _) => return Err("a BIT needs bit = 0 to 15".to_owned()),
-        ("LETTERS", _, None) => return Err("LETTERS need words = their number of words".to_owned()),
-        (other, ..) => {
-            return Err(format!(
-                "type \"{other}\" with these keys is not one of REAL, UINT, ULINT, BIT (bit), LETTERS (words), \
-                 MODEL_REVISION, CLOCK"
-            ));
-        }
+        ("BIT", None, _) => return Err(RowMistake::BitMissing),
+        ("LETTERS", _, None) => return Err(RowMistake::WordsMissing),
+        (other, ..) => return Err(RowMistake::Type(other.to_owned())),
     };
     let convert = match (row.convert.as_deref(), &row.codes) {
         (None, None) => Convert::None,
         (Some("code"), None) => Convert::Code,
         (Some("hours_minutes"), None) => Convert::HoursMinutes,
         (None, Some(codes)) => Convert::Codes(codes.clone()),
-        _ => return Err("convert must be \"code\" or \"hours_minutes\", without codes".to_owned()),
+        _ => return Err(RowMistake::Convert),
     };
     let place = match (block.assembly, row.offset) {
         (Some(instance), Some(offset)) => Some(Place { instance, offset, form: form(wire, row)? }),
         (None, None) => None,
-        (Some(_), None) => return Err("a block with an assembly needs an offset in each row".to_owned()),
-        (None, Some(_)) => return Err("an offset needs an assembly in its block".to_owned()),
+        (Some(_), None) => return Err(RowMistake::OffsetMissing),
+        (None, Some(_)) => return Err(RowMistake::AssemblyMissing),
     };
     if place.is_none() && (row.low_offset.is_some() || row.modulus.is_some() || row.factor.is_some()) {
-        return Err("low_offset, modulus and factor need an offset in an assembly".to_owned());
+        return Err(RowMistake::FormWithoutPlace);
     }
     let labels = match (&row.label_field, &row.labels) {
         (Some(field), Some(labels)) => Some((field.clone(), labels.clone())),
         (None, None) => None,
-        _ => return Err("labels and label_field go together".to_owned()),
+        _ => return Err(RowMistake::Labels),
     };
     let range = match row.range {
         Some(range) => range,
         None if wire.is_text() => (0.0, 0.0),
-        None => return Err("range is missing".to_owned()),
+        None => return Err(RowMistake::RangeMissing),
     };
     Ok(Element {
         table: block.table,
@@ -198,17 +201,15 @@ fn element(block: &Block, row: &Row) -> Result<Element, String> {
 }
 
 /// How a row says that its value is written in the assembly.
-fn form(wire: WireType, row: &Row) -> Result<Form, String> {
+fn form(wire: WireType, row: &Row) -> Result<Form, RowMistake> {
     match (wire, row.low_offset, row.modulus, row.factor) {
         (_, None, None, None) => Ok(Form::Own),
-        (WireType::Real, None, None, Some(factor)) if factor > 0 => Ok(Form::Scaled(factor)),
+        (WireType::Real | WireType::Ulint, None, None, Some(factor)) if factor > 0 => {
+            Ok(Form::Scaled(factor))
+        }
         (WireType::Ulint, Some(low_offset), Some(modulus), factor) if modulus > 1 && factor != Some(0) => {
             Ok(Form::Pair { low_offset, modulus, factor: factor.unwrap_or(1) })
         }
-        _ => Err(
-            "a REAL may have a factor, a ULINT in two REALs has low_offset, modulus (2 or more) and perhaps \
-                  a factor"
-                .to_owned(),
-        ),
+        _ => Err(RowMistake::Form),
     }
 }

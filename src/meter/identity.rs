@@ -1,6 +1,15 @@
 //! The identity a device reports over CIP, and whether it is the device a profile was made for.
 
-use super::profile::IdentityRule;
+/// Which devices a profile was made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityRule {
+    /// CIP vendor ID.
+    pub vendor: u16,
+    /// CIP device type.
+    pub device_type: u16,
+    /// Product codes with their catalog numbers.
+    pub products: Vec<(u16, String)>,
+}
 
 /// What the Identity object (class 1, instance 1) says, attributes 1 to 7. Source: 1420-UM001D p73-76.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,14 +5,16 @@
 //! where things stand, `fields` for what to print, the simulator for what to serve.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use super::decode::WordOrder;
+use super::assembly::Assembly;
 use super::element::{Convert, Element, Evidence, Form, REAL_BYTES, Use, WireType};
-use super::file;
+use super::file::{self, Parts};
+use super::identity::IdentityRule;
+use super::mistake::{Mistake, ProfileError, RowMistake, SharedPlace};
 use super::table::Table;
+use super::word_order::WordOrder;
 
 /// The register that holds the meter's password; no row may contain it and no read may cover it.
 pub const PASSWORD_REGISTER: u16 = 0x1000;
@@ -21,37 +23,6 @@ pub const PASSWORD_REGISTER: u16 = 0x1000;
 const UNITS: [&str; 12] = ["", "V", "A", "W", "VA", "var", "Hz", "Wh", "varh", "s", "min", "kWh/pulse"];
 
 const BUILT_IN: &str = include_str!("powermonitor_500.toml");
-
-/// One assembly (class 4) of the meter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assembly {
-    /// Instance number.
-    pub instance: u16,
-    /// The table its elements belong to.
-    pub table: Table,
-    /// Accepted sizes in bytes, as attribute 4 reports them.
-    pub sizes: Vec<u16>,
-    /// Title in the manual.
-    pub title: String,
-}
-
-impl Assembly {
-    /// The smallest accepted size in bytes; every element lies within it.
-    pub fn min_size(&self) -> u16 {
-        self.sizes.iter().copied().min().unwrap_or(0)
-    }
-}
-
-/// Which devices the profile was made for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdentityRule {
-    /// CIP vendor ID.
-    pub vendor: u16,
-    /// CIP device type.
-    pub device_type: u16,
-    /// Product codes with their catalog numbers.
-    pub products: Vec<(u16, String)>,
-}
 
 /// Everything known about one kind of meter.
 #[derive(Debug, Clone)]
@@ -90,22 +61,26 @@ impl Profile {
     /// rename or retype them.
     ///
     /// # Errors
-    /// One sentence that names the file and what to change.
-    pub fn load(path: &Path) -> Result<Arc<Profile>, String> {
+    /// The file, and what to change in it.
+    pub fn load(path: &Path) -> Result<Arc<Profile>, ProfileError> {
         let text = std::fs::read_to_string(path)
-            .map_err(|error| format!("cannot read profile {}: {error}", path.display()))?;
+            .map_err(|error| ProfileError::Unreadable { path: path.to_owned(), reason: error.to_string() })?;
         let profile = Profile::parse(&text)
             .and_then(|profile| profile.check_against(&Profile::built_in()).map(|()| profile))
-            .map_err(|reason| format!("profile {}: {reason}", path.display()))?;
+            .map_err(|mistake| ProfileError::Mistaken { path: path.to_owned(), mistake })?;
         Ok(Arc::new(profile))
     }
 
     /// Parses and checks the text of a profile.
     ///
     /// # Errors
-    /// One sentence that names the row and what is wrong with it.
-    pub fn parse(text: &str) -> Result<Profile, String> {
-        let profile = file::parse(text)?;
+    /// The row, and what is wrong with it.
+    pub fn parse(text: &str) -> Result<Profile, Mistake> {
+        let Parts { name, title, word_order, sources, identity, assemblies, mut elements } =
+            file::parse(text)?;
+        // Fields come out table by table, whatever the order of the blocks in the file.
+        elements.sort_by_key(|element| element.table);
+        let profile = Profile { name, title, word_order, sources, identity, assemblies, elements };
         profile.check()?;
         Ok(profile)
     }
@@ -147,26 +122,23 @@ impl Profile {
             .min()
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Mistake> {
         let mut instances = HashSet::new();
         for assembly in &self.assemblies {
             if !instances.insert(assembly.instance) {
-                return Err(format!("assembly {} is listed twice", assembly.instance));
+                return Err(Mistake::AssemblyTwice(assembly.instance));
             }
             if assembly.sizes.is_empty() || assembly.sizes.iter().any(|size| *size == 0 || *size > 500) {
-                return Err(format!(
-                    "assembly {}: sizes must name 1 to 500 bytes (an unconnected reply carries no more)",
-                    assembly.instance
-                ));
+                return Err(Mistake::AssemblySizes(assembly.instance));
             }
         }
         let mut names = HashSet::new();
         for element in &self.elements {
-            self.check_element(element)?;
+            self.check_element(element).map_err(|mistake| mistaken(element, mistake))?;
             let labels = element.labels.iter().map(|(name, _)| name.as_str());
             for name in std::iter::once(element.name.as_str()).chain(labels) {
                 if !names.insert((element.table, name.to_owned())) {
-                    return Err(format!("{}: the table {} has this name twice", name, element.table));
+                    return Err(Mistake::NameTwice { table: element.table, name: name.to_owned() });
                 }
             }
         }
@@ -178,87 +150,74 @@ impl Profile {
         Ok(())
     }
 
-    fn check_element(&self, element: &Element) -> Result<(), String> {
-        let fail = |reason: String| Err(format!("{}.{}: {reason}", element.table, element.name));
+    fn check_element(&self, element: &Element) -> Result<(), RowMistake> {
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if element.name.is_empty() || !element.name.chars().all(legal) {
-            return fail("names are lower-case letters, digits and underscores".to_owned());
+            return Err(RowMistake::Name);
         }
         if !UNITS.contains(&element.unit.as_str()) {
-            return fail(format!("unknown unit \"{}\"", element.unit));
+            return Err(RowMistake::Unit(element.unit.clone()));
         }
         if !self.sources.iter().any(|(key, _)| *key == element.source) {
-            return fail(format!("source \"{}\" is not in [sources]", element.source));
+            return Err(RowMistake::Uncited(element.source.clone()));
         }
         let (low, high) = element.range;
         let sound = low.is_finite() && high.is_finite() && low < high;
         if !sound && !element.wire.is_text() {
-            return fail("range must be two finite numbers, the smaller first".to_owned());
+            return Err(RowMistake::Range);
         }
         if element.wire.is_text() && element.usage == Use::Field {
-            return fail("text can only be used in the info table".to_owned());
+            return Err(RowMistake::Text);
         }
-        if let WireType::Bit(bit) = element.wire
-            && bit > 15
-        {
-            return fail(format!("bit {bit} does not exist in a 16-bit word"));
-        }
-        if let WireType::Letters(words) = element.wire
-            && !(1..=64).contains(&words)
-        {
-            return fail("words must be 1 to 64".to_owned());
-        }
-        if let Convert::Codes(codes) = &element.convert
-            && codes.is_empty()
-        {
-            return fail("codes must not be empty".to_owned());
+        match (element.wire, &element.convert) {
+            (WireType::Bit(bit), _) if bit > 15 => return Err(RowMistake::Bit(bit)),
+            (WireType::Letters(words), _) if !(1..=64).contains(&words) => return Err(RowMistake::Words),
+            (_, Convert::Codes(codes)) if codes.is_empty() => return Err(RowMistake::Codes),
+            _ => {}
         }
         if element.place.is_none() && element.modbus.is_none() {
-            return fail("neither an assembly nor a Modbus address is given".to_owned());
+            return Err(RowMistake::Nowhere);
         }
-        if let Some(place) = element.place {
-            let Some(assembly) = self.assembly(place.instance) else {
-                return fail(format!("assembly {} is not described", place.instance));
-            };
-            if assembly.table != element.table {
-                return fail(format!("assembly {} belongs to table {}", place.instance, assembly.table));
-            }
-            let ends = element.stretches().map(|(offset, length)| u32::from(offset) + u32::from(length));
-            let end = ends.max().unwrap_or_default();
-            if end > u32::from(assembly.min_size()) {
-                return fail(format!(
-                    "ends at byte {end}, but assembly {} has {} bytes",
-                    place.instance,
-                    assembly.min_size()
-                ));
-            }
-            if let Form::Pair { low_offset, .. } = place.form
-                && place.offset.abs_diff(low_offset) < REAL_BYTES
-            {
-                return fail("its two REALs overlap".to_owned());
-            }
-        }
+        self.check_place(element)?;
         if let Some(registers) = element.registers() {
             if registers.end > 0x1_0000 {
-                return fail("runs past the last Modbus address 0xFFFF".to_owned());
+                return Err(RowMistake::PastRegisters);
             }
             if registers.contains(&u32::from(PASSWORD_REGISTER)) {
-                return fail("covers 0x1000, the meter's password, which is never read".to_owned());
+                return Err(RowMistake::Password);
             }
         }
         Ok(())
     }
 
+    /// Whether the element stands wholly in an assembly of its table, if it stands in one.
+    fn check_place(&self, element: &Element) -> Result<(), RowMistake> {
+        let Some(place) = element.place else { return Ok(()) };
+        let instance = place.instance;
+        let assembly = self.assembly(instance).ok_or(RowMistake::Assembly(instance))?;
+        if assembly.table != element.table {
+            return Err(RowMistake::OtherTable { instance, table: assembly.table });
+        }
+        let ends = element.stretches().map(|(offset, length)| u32::from(offset) + u32::from(length));
+        let (end, size) = (ends.max().unwrap_or_default(), assembly.min_size());
+        if end > u32::from(size) {
+            return Err(RowMistake::PastAssembly { end, instance, size });
+        }
+        match place.form {
+            Form::Pair { low_offset, .. } if place.offset.abs_diff(low_offset) < REAL_BYTES => {
+                Err(RowMistake::Halves)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A user's profile may move elements or leave them out; the schema of the data stays ours.
-    fn check_against(&self, built_in: &Profile) -> Result<(), String> {
+    fn check_against(&self, built_in: &Profile) -> Result<(), Mistake> {
         for element in &self.elements {
             let Some(index) = built_in.index_of(element.table, &element.name) else {
-                let mut text = format!("{}.{}: no such element", element.table, element.name);
                 let names = built_in.elements_of(element.table).map(|(_, e)| e.name.as_str());
-                if let Some(nearest) = crate::suggest::nearest(&element.name, names) {
-                    let _ = write!(text, ", did you mean {nearest}?");
-                }
-                return Err(text);
+                let nearest = crate::suggest::nearest(&element.name, names).map(str::to_owned);
+                return Err(mistaken(element, RowMistake::Unknown { nearest }));
             };
             let ours = &built_in.elements[index];
             let same = (ours.wire, &ours.convert, &ours.unit, ours.kind, ours.usage, &ours.labels)
@@ -271,44 +230,37 @@ impl Profile {
                     &element.labels,
                 );
             if !same {
-                return Err(format!(
-                    "{}.{}: a profile may move an element, not change its type, unit, kind, use or labels",
-                    element.table, element.name
-                ));
+                return Err(mistaken(element, RowMistake::Retyped));
             }
         }
         Ok(())
     }
 }
 
-fn check_overlap(a: &Element, b: &Element) -> Result<(), String> {
+fn mistaken(element: &Element, mistake: RowMistake) -> Mistake {
+    Mistake::Row { table: element.table, name: element.name.clone(), mistake }
+}
+
+fn check_overlap(a: &Element, b: &Element) -> Result<(), Mistake> {
     // Several bits share a word, and nothing else may.
     if let (WireType::Bit(x), WireType::Bit(y)) = (a.wire, b.wire)
         && x != y
     {
         return Ok(());
     }
+    let named = |element: &Element| format!("{}.{}", element.table, element.name);
+    let overlap = |place| Err(Mistake::Overlap { first: named(b), second: named(a), place });
     if let (Some(x), Some(y)) = (a.place, b.place)
         && x.instance == y.instance
         && a.stretches().any(|(i, m)| b.stretches().any(|(j, n)| i < j + n && j < i + m))
     {
-        return Err(format!(
-            "{}.{} and {}.{} overlap in assembly {}",
-            b.table, b.name, a.table, a.name, x.instance
-        ));
+        return overlap(SharedPlace::Assembly(x.instance));
     }
     if let (Some(x), Some(y)) = (a.registers(), b.registers())
         && x.start < y.end
         && y.start < x.end
     {
-        return Err(format!(
-            "{}.{} and {}.{} overlap at Modbus address 0x{:04X}",
-            b.table,
-            b.name,
-            a.table,
-            a.name,
-            x.start.max(y.start)
-        ));
+        return overlap(SharedPlace::Register(x.start.max(y.start)));
     }
     Ok(())
 }
@@ -320,7 +272,7 @@ mod tests {
     fn refused(from: &str, to: &str) -> String {
         assert!(BUILT_IN.contains(from), "the text to break is gone: {from}");
         match Profile::parse(&BUILT_IN.replacen(from, to, 1)) {
-            Err(reason) => reason,
+            Err(mistake) => mistake.to_string(),
             Ok(_) => panic!("accepted {to}"),
         }
     }
@@ -355,6 +307,7 @@ mod tests {
         let swap = |from: &str, to: &str| {
             Profile::parse(&BUILT_IN.replacen(from, to, 1))
                 .and_then(|profile| profile.check_against(&built_in))
+                .map_err(|mistake| mistake.to_string())
         };
         assert_eq!(swap("modbus = 0x0520", "modbus = 0x0600"), Ok(()));
         assert!(

@@ -1,6 +1,6 @@
 //! What was read: one slot per element, with the time at which its block arrived.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::profile::Profile;
 use super::table::Table;
@@ -16,6 +16,24 @@ pub enum Value {
     Text(String),
 }
 
+/// What stood in the place of an element, as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Raw {
+    /// The number's bits: of a REAL in the element's unit the lower 32, of a counter all 64.
+    pub bits: u64,
+    /// Which block of the gather it came in; values of one block belong to one moment.
+    pub block: u16,
+    /// Whether the pattern says that there is no such value.
+    pub absent: bool,
+}
+
+impl Raw {
+    /// The bits as a REAL; whatever they are, finite or not.
+    pub fn real(self) -> f32 {
+        f32::from_bits(self.bits as u32)
+    }
+}
+
 /// The values of one meter, indexed like [`Profile::elements`](super::profile::Profile::elements).
 ///
 /// One `Readings` lives as long as its meter and is overwritten by each gather, so that reading costs no
@@ -23,22 +41,82 @@ pub enum Value {
 #[derive(Debug, Clone)]
 pub struct Readings {
     values: Vec<Option<Value>>,
+    raw: Vec<Option<Raw>>,
     taken: [Option<SystemTime>; Table::ALL.len()],
-    /// Values that were NaN, infinite or outside their row's range, since the last [`Readings::begin`].
-    pub dropped: u64,
+    dropped: [u64; Table::ALL.len()],
+    absent: [u64; Table::ALL.len()],
+    blocks: u16,
 }
 
 impl Readings {
     /// Empty slots for a profile with this many elements.
     pub fn new(elements: usize) -> Self {
-        Readings { values: vec![None; elements], taken: [None; Table::ALL.len()], dropped: 0 }
+        Readings {
+            values: vec![None; elements],
+            raw: vec![None; elements],
+            taken: [None; Table::ALL.len()],
+            dropped: [0; Table::ALL.len()],
+            absent: [0; Table::ALL.len()],
+            blocks: 0,
+        }
     }
 
     /// Forgets everything, at the start of a gather.
     pub fn begin(&mut self) {
         self.values.iter_mut().for_each(|value| *value = None);
+        self.raw.iter_mut().for_each(|raw| *raw = None);
         self.taken = [None; Table::ALL.len()];
-        self.dropped = 0;
+        self.dropped = [0; Table::ALL.len()];
+        self.absent = [0; Table::ALL.len()];
+        self.blocks = 0;
+    }
+
+    /// Finite values of every table that were outside their row's range, since the last [`Readings::begin`].
+    pub fn dropped(&self) -> u64 {
+        self.dropped.iter().sum()
+    }
+
+    /// Finite values of a table that were outside their row's range.
+    pub fn dropped_of(&self, table: Table) -> u64 {
+        self.dropped[table as usize]
+    }
+
+    /// Values of every table that said "not available here", since the last [`Readings::begin`].
+    pub fn absent(&self) -> u64 {
+        self.absent.iter().sum()
+    }
+
+    /// Values of a table that said "not available here".
+    pub fn absent_of(&self, table: Table) -> u64 {
+        self.absent[table as usize]
+    }
+
+    /// What stood in an element's place, if its block arrived.
+    pub fn raw(&self, index: usize) -> Option<Raw> {
+        self.raw.get(index).copied().flatten()
+    }
+
+    /// A block begins; its number.
+    pub(super) fn begin_block(&mut self) -> u16 {
+        self.blocks = self.blocks.saturating_add(1);
+        self.blocks
+    }
+
+    /// Notes what stood in an element's place, whether it made a value or not.
+    pub(super) fn note(&mut self, index: usize, raw: Raw) {
+        if let Some(slot) = self.raw.get_mut(index) {
+            *slot = Some(raw);
+        }
+    }
+
+    /// Counts a value that was implausible.
+    pub(super) fn drop_one(&mut self, table: Table) {
+        self.dropped[table as usize] += 1;
+    }
+
+    /// Counts a value that is absent.
+    pub(super) fn miss_one(&mut self, table: Table) {
+        self.absent[table as usize] += 1;
     }
 
     /// The value of an element, if it was read and plausible.
@@ -79,4 +157,15 @@ impl Readings {
             Value::Text(_) => None,
         }
     }
+}
+
+/// A REAL as a number that prints like it: 230.1, not 230.10000610351562.
+pub fn decimal(value: f64) -> f64 {
+    (value as f32).to_string().parse().unwrap_or(value)
+}
+
+/// Milliseconds since the epoch.
+pub fn milliseconds(at: SystemTime) -> i64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,13 +1,13 @@
 //! The tables a person asks for by name, and small sets of them.
 
 use std::fmt;
-use std::str::FromStr;
+
+use crate::words;
 
 /// A group of elements that is read, scheduled and emitted together.
 ///
 /// The table's name is the suffix of its measurement; `realtime` has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
     /// Assemblies 101 and 102: what the meter measures now.
     Realtime,
@@ -28,35 +28,9 @@ pub enum Table {
 }
 
 impl Table {
-    /// Every table, in the order in which lines are written.
-    pub const ALL: [Table; 8] = [
-        Table::Realtime,
-        Table::Max,
-        Table::Demand,
-        Table::Energy,
-        Table::Alarm,
-        Table::Settings,
-        Table::Info,
-        Table::Raw,
-    ];
-
     /// The tables that `tables = […]` may name; `info` is always read and `raw` has its own option.
     pub const REQUESTABLE: [Table; 6] =
         [Table::Realtime, Table::Max, Table::Demand, Table::Energy, Table::Alarm, Table::Settings];
-
-    /// The name used in configuration, logs and status fields.
-    pub fn name(self) -> &'static str {
-        match self {
-            Table::Realtime => "realtime",
-            Table::Max => "max",
-            Table::Demand => "demand",
-            Table::Energy => "energy",
-            Table::Alarm => "alarm",
-            Table::Settings => "settings",
-            Table::Info => "info",
-            Table::Raw => "raw",
-        }
-    }
 
     /// The measurement that carries this table's fields.
     pub fn measurement(self) -> &'static str {
@@ -91,22 +65,9 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Table {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Table::REQUESTABLE.into_iter().find(|table| table.name() == text).ok_or_else(|| {
-            let names: Vec<_> = Table::REQUESTABLE.iter().map(|table| table.name()).collect();
-            format!("unknown table \"{text}\", expected one of {}", names.join(", "))
-        })
-    }
-}
+// In the order in which lines are written.
+words!(Table, "table": Realtime = "realtime", Max = "max", Demand = "demand", Energy = "energy", Alarm = "alarm",
+    Settings = "settings", Info = "info", Raw = "raw");
 
 /// A set of tables; iterates in the order in which lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -159,6 +120,12 @@ impl TableSet {
     /// The tables of the set.
     pub fn iter(self) -> impl Iterator<Item = Table> + Clone {
         Table::ALL.into_iter().filter(move |table| self.contains(*table))
+    }
+}
+
+impl From<Table> for TableSet {
+    fn from(table: Table) -> TableSet {
+        TableSet(table.bit())
     }
 }
 

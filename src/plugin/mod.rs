@@ -1,14 +1,14 @@
 //! The execd life: meters' tasks run, triggers come in, lines go out, until Telegraf says stop.
 //!
 //! ```text
-//! stdin, signals ─→ triggers ─→ Pace ─→ collector tasks ─→ Batch ─→ output ─→ stdout
+//! stdin, signals ─→ triggers ─→ Pace ─→ collector tasks ─→ Report ─→ lines ─→ output ─→ stdout
 //! ```
 //!
 //! At the end every task gets 2 s to finish its gather and close its session, then what is queued is
 //! written, and the process [takes its leave](leave).
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
@@ -19,12 +19,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::collector::Collector;
 use crate::collector::clock::{self, WallClock};
+use crate::collector::report::Report;
 use crate::collector::state::State;
 use crate::collector::task::{self, Pace, Totals};
 use crate::config::Config;
-use crate::enip::hub::Hub;
 use crate::host::descriptors;
-use crate::metric::{Batch, Field, schema, timestamp};
+use crate::lines::Lines;
+use crate::lines::plugin::Process;
+use crate::logging;
+use crate::source::Shared;
 
 pub mod output;
 pub mod triggers;
@@ -35,10 +38,12 @@ use output::Output;
 const TO_CLOSE: Duration = Duration::from_secs(2);
 /// How long what is queued may take to be written at the end.
 const TO_FLUSH: Duration = Duration::from_secs(1);
+/// How long what was logged may take to be written at the end.
+const TO_SAY: Duration = Duration::from_millis(500);
 /// How long the process lingers after its last word.
 const LINGER: Duration = Duration::from_millis(100);
-/// How often the state file is written when something changed.
-const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// How long the last save of the state file may take.
+const TO_SAVE: Duration = Duration::from_secs(1);
 
 /// Runs the plugin until stdin ends, a signal says stop, or nobody reads stdout any more.
 ///
@@ -46,29 +51,29 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// Only for what fails at start; a meter's fault never ends the plugin.
 pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let output = Output::start(std::io::stdout(), output::LIMIT, stop.clone())
-        .context("cannot start the output thread")?;
+    let output =
+        Output::start(rustix::stdio::stdout(), stop.clone()).context("cannot start the output thread")?;
     let (pace, paced) = watch::channel(Pace { external, triggers: 0 });
     triggers::listen(pace, stop.clone()).context("cannot listen to stdin and signals")?;
     let state = open_state(&config);
     announce(&config);
     descriptors::raise_limit();
 
-    let (totals, hub) = (Arc::new(Totals::default()), Hub::default());
+    let (totals, shared) = (Arc::new(Totals::default()), Shared::default());
     let mut tasks = JoinSet::new();
     let (count, now) = (config.meters.len(), SystemTime::now());
     for (index, meter) in config.meters.iter().enumerate() {
         let meter = Arc::new(meter.clone());
-        let (state, hub, output) = (state.clone(), hub.clone(), output.clone());
+        let (state, shared, output) = (state.clone(), shared.clone(), output.clone());
         let (paced, stop, totals) = (paced.clone(), stop.clone(), totals.clone());
         tasks.spawn(async move {
             let mut start = now;
+            let lines = Arc::new(Mutex::new(Lines::default()));
             loop {
                 let schedule = task::schedule(&meter, index, count, start);
-                let mut collector = Collector::with_hub(meter.clone(), state.clone(), hub.clone());
+                let mut collector = Collector::sharing(meter.clone(), state.clone(), shared.clone());
                 collector.say_started();
-                let output = output.clone();
-                let sink = move |batch| output.push(batch);
+                let sink = sink(lines.clone(), output.clone());
                 let run = task::run(collector, schedule, paced.clone(), stop.clone(), totals.clone(), sink);
                 // A task of its own, so that an internal error costs this meter one interval, not its life.
                 if tokio::spawn(run).await.is_ok() {
@@ -78,9 +83,9 @@ pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
             }
         });
     }
-    housekeeping(&config, &state, &totals, &output, paced, &stop).await;
+    housekeeping(&config, &totals, &output, paced, &stop).await;
     let _ = timeout(TO_CLOSE, async { while tasks.join_next().await.is_some() {} }).await;
-    save(&state);
+    state.finish(TO_SAVE);
     output.flush(TO_FLUSH);
     leave();
     Ok(())
@@ -104,16 +109,18 @@ fn open_state(config: &Config) -> State {
     state
 }
 
-fn save(state: &State) {
-    if let Err(problem) = state.save() {
-        log::warn!("{problem}");
+/// Renders a meter's reports and queues their lines.
+fn sink(lines: Arc<Mutex<Lines>>, output: Output) -> impl FnMut(Report) {
+    move |report| {
+        // A panic in the middle of a report costs that report only.
+        let batch = lines.lock().unwrap_or_else(PoisonError::into_inner).render(&report);
+        output.push(batch);
     }
 }
 
-/// Writes the plugin's own line every interval or trigger, and the state file every minute, until `stop`.
+/// Writes the plugin's own line every interval or trigger, until `stop`.
 async fn housekeeping(
     config: &Config,
-    state: &State,
     totals: &Totals,
     output: &Output,
     mut pace: watch::Receiver<Pace>,
@@ -123,45 +130,31 @@ async fn housekeeping(
     let mut lines = interval_at(tokio::time::Instant::now() + config.interval, config.interval);
     lines.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut wall = WallClock::default();
-    let mut saves = interval_at(tokio::time::Instant::now() + SAVE_EVERY, SAVE_EVERY);
     loop {
         let external = pace.borrow().external;
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = saves.tick() => {
-                save(state);
-                continue;
-            }
             _ = lines.tick(), if !external => {}
             Ok(()) = pace.changed() => {}
         }
         if let Some(by) = wall.step() {
             log::warn!("The clock of this host was set {}", clock::in_words(by));
         }
-        let mut batch = Batch::default();
-        plugin_line(&mut batch, config, started, totals, output.dropped());
-        output.push(batch);
+        let process = Process {
+            uptime: started.elapsed(),
+            meters: config.meters.len() as u64,
+            meters_up: totals.up.load(Ordering::Relaxed),
+            lines_dropped: output.dropped(),
+            gathers_late: totals.late.load(Ordering::Relaxed),
+        };
+        output.push(process.render());
     }
 }
 
-/// Appends the plugin's own line.
-fn plugin_line(batch: &mut Batch, config: &Config, started: Instant, totals: &Totals, dropped: u64) {
-    let integer = |value: u64| Field::Integer(i64::try_from(value).unwrap_or(i64::MAX));
-    let fields = [
-        ("version", Field::Text(env!("CARGO_PKG_VERSION"))),
-        ("uptime_s", integer(started.elapsed().as_secs())),
-        ("meters", integer(config.meters.len() as u64)),
-        ("meters_up", integer(totals.up.load(Ordering::Relaxed))),
-        ("lines_dropped", integer(dropped)),
-        ("gathers_late", integer(totals.late.load(Ordering::Relaxed))),
-    ];
-    let at = timestamp(SystemTime::now(), Duration::from_millis(1));
-    batch.line(schema::PLUGIN, &[], None, fields, at);
-}
-
-/// Ends both pipes to Telegraf, by putting /dev/null in their places, and lingers 100 ms. When the process is gone
-/// before they are read to their end, Telegraf loses what is in them, and logs an error of its own.
+/// Says what is left to say, ends both pipes to Telegraf, by putting /dev/null in their places, and lingers 100 ms. When
+/// the process is gone before they are read to their end, Telegraf loses what is in them, and logs an error of its own.
 pub fn leave() {
+    logging::flush(TO_SAY);
     if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
         let _ = rustix::stdio::dup2_stdout(&null);
         let _ = rustix::stdio::dup2_stderr(&null);

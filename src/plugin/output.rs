@@ -1,151 +1,79 @@
-//! Batches → stdout, by a thread of its own: Telegraf may stop reading, and no meter may feel it.
+//! Batches → stdout: Telegraf may stop reading, and no meter may feel it.
 //!
-//! The queue is bounded in bytes. When it is full the oldest batch is dropped, counted and said: the
-//! newest values are worth more. One batch is one write.
+//! What the meters' tasks push during one turn of the event loop is handed to the [writer thread](Outlet) at the end
+//! of that turn: waking it costs a system call, and Telegraf parses larger pieces with less effort.
 
-use std::collections::VecDeque;
-use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
-use crate::metric::Batch;
+use crate::host::outlet::{Event, Failing, Outlet, Sink};
+use crate::lines::Batch;
 
 /// Most bytes that wait to be written; about an hour of one meter at 1 s, or a minute of sixty.
 pub const LIMIT: usize = 8 << 20;
 
-#[derive(Debug, Default)]
-struct Queue {
-    batches: VecDeque<Batch>,
-    bytes: usize,
-    dropped: u64,
-    /// Lines dropped since the reader last kept up.
-    stalled: u64,
-    writing: bool,
-    /// Somebody waits for the queue to be empty.
-    flushing: bool,
-    broken: bool,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    changed: Condvar,
-}
-
 /// The way out for lines.
 #[derive(Debug, Clone)]
 pub struct Output {
-    shared: Arc<Shared>,
-    limit: usize,
+    outlet: Outlet,
+    filled: Arc<Notify>,
 }
 
 impl Output {
-    /// Starts a thread that writes to `sink`; `closed` is cancelled when nobody reads any more.
+    /// Starts to write to `sink`; `closed` is cancelled when nobody reads any more, or nothing can be written. Must be
+    /// called on the runtime.
     ///
     /// # Errors
     /// When the operating system gives no thread.
-    pub fn start(
-        sink: impl Write + Send + 'static,
-        limit: usize,
-        closed: CancellationToken,
-    ) -> io::Result<Output> {
-        let shared = Arc::new(Shared::default());
-        let theirs = shared.clone();
-        std::thread::Builder::new().name("output".to_owned()).spawn(move || {
-            write_all(&theirs, sink);
-            closed.cancel();
-        })?;
-        Ok(Output { shared, limit })
+    pub fn start(sink: impl Sink, closed: CancellationToken) -> io::Result<Output> {
+        let tell = move |event| match event {
+            Event::Dropping => {
+                log::warn!("Nobody reads the output; the oldest lines are dropped to keep memory bounded");
+            }
+            Event::Resumed { dropped } => {
+                log::info!("The output is read again; {dropped} lines were dropped");
+            }
+            Event::Failed(error) => {
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    log::error!("Cannot write the output: {error}");
+                }
+                closed.cancel();
+            }
+        };
+        let outlet = Outlet::start("output", sink, LIMIT, Failing::Ends, tell)?;
+        let output = Output { outlet, filled: Arc::default() };
+        tokio::spawn(output.clone().hand_over());
+        Ok(output)
     }
 
     /// Queues a batch and returns at once.
     pub fn push(&self, batch: Batch) {
-        if batch.is_empty() {
-            return;
-        }
-        let mut queue = self.shared.lock();
-        if queue.broken {
-            return;
-        }
-        // A writer that has something to do looks into the queue by itself; to wake it costs a system call.
-        let idle = queue.batches.is_empty() && !queue.writing;
-        queue.bytes += batch.bytes().len();
-        queue.batches.push_back(batch);
-        while queue.bytes > self.limit && queue.batches.len() > 1 {
-            let Some(oldest) = queue.batches.pop_front() else { break };
-            queue.bytes -= oldest.bytes().len();
-            queue.dropped += oldest.lines();
-            if queue.stalled == 0 {
-                log::warn!("Nobody reads the output; the oldest lines are dropped to keep memory bounded");
-            }
-            queue.stalled += oldest.lines();
-        }
-        drop(queue);
-        if idle {
-            self.shared.changed.notify_all();
-        }
+        let lines = batch.lines();
+        self.outlet.push(batch.into_bytes(), lines);
+        self.filled.notify_one();
     }
 
     /// Lines dropped since start.
     pub fn dropped(&self) -> u64 {
-        self.shared.lock().dropped
+        self.outlet.dropped()
     }
 
     /// Waits until everything queued is written, at most until the deadline. Blocks.
     pub fn flush(&self, within: Duration) {
-        let deadline = Instant::now() + within;
-        let mut queue = self.shared.lock();
-        queue.flushing = true;
-        while (!queue.batches.is_empty() || queue.writing) && !queue.broken {
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return };
-            let waited = self.shared.changed.wait_timeout(queue, left);
-            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.outlet.flush(within);
     }
-}
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        // The queue is consistent between any two statements that can panic: there are none.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The writer thread: ends when the reader is gone.
-fn write_all(shared: &Shared, mut sink: impl Write) {
-    loop {
-        let mut queue = shared.lock();
-        queue.writing = false;
-        if queue.flushing {
-            shared.changed.notify_all();
-        }
-        let batch = loop {
-            match queue.batches.pop_front() {
-                Some(batch) => break batch,
-                None => {
-                    if queue.stalled > 0 {
-                        log::info!("The output is read again; {} lines were dropped", queue.stalled);
-                        queue.stalled = 0;
-                    }
-                    queue = shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
-                }
-            }
-        };
-        queue.bytes -= batch.bytes().len();
-        queue.writing = true;
-        drop(queue);
-        let written = sink.write_all(batch.bytes()).and_then(|()| sink.flush());
-        if let Err(error) = written {
-            if error.kind() != io::ErrorKind::BrokenPipe {
-                log::error!("Cannot write the output: {error}");
-            }
-            let mut queue = shared.lock();
-            queue.broken = true;
-            queue.batches.clear();
-            shared.changed.notify_all();
-            return;
+    async fn hand_over(self) {
+        loop {
+            self.filled.notified().await;
+            // Until every task that is ready now has run.
+            yield_now().await;
+            self.outlet.wake();
         }
     }
 }
@@ -153,8 +81,23 @@ fn write_all(shared: &Shared, mut sink: impl Write) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::Field;
-    use std::sync::mpsc;
+    use crate::lines::Field;
+    use std::sync::mpsc::{Sender, channel};
+
+    struct Pieces(Sender<Vec<u8>>);
+
+    impl Sink for Pieces {
+        fn room(&self, _: usize) -> usize {
+            1 << 20
+        }
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(bytes.to_vec()).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+            Ok(bytes.len())
+        }
+        fn wait(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 
     fn batch(number: i64) -> Batch {
         let mut batch = Batch::default();
@@ -162,50 +105,30 @@ mod tests {
         batch
     }
 
-    /// A reader that takes a batch only when told to.
-    struct Slow(mpsc::Receiver<()>, mpsc::Sender<Vec<u8>>);
-
-    impl Write for Slow {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-            self.1.send(bytes.to_vec()).map_err(io::Error::other)?;
-            Ok(bytes.len())
+    #[tokio::test]
+    async fn what_is_pushed_in_one_turn_of_the_event_loop_is_written_at_once() {
+        let (send, written) = channel();
+        let output = Output::start(Pieces(send), CancellationToken::new()).unwrap();
+        let tasks: Vec<_> = (0..5)
+            .map(|number| {
+                let output = output.clone();
+                tokio::spawn(async move { output.push(batch(number)) })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
         }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
+        let all: Vec<u8> = (0..5).flat_map(|number| batch(number).into_bytes()).collect();
+        let piece = tokio::task::spawn_blocking(move || written.recv().unwrap()).await.unwrap();
+        assert_eq!(String::from_utf8(piece), String::from_utf8(all));
     }
 
-    #[test]
-    fn a_stalled_reader_costs_the_oldest_lines_and_they_are_counted() {
-        let (go, wait) = mpsc::channel();
-        let (send, written) = mpsc::channel();
-        let size = batch(1).bytes().len();
-        let output = Output::start(Slow(wait, send), 3 * size, CancellationToken::new()).unwrap();
-        output.push(batch(1));
-        // The thread takes the first batch and stalls on it.
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !output.shared.lock().writing && Instant::now() < deadline {
-            std::thread::yield_now();
-        }
-        (2..=9).for_each(|number| output.push(batch(number)));
-        assert_eq!(output.dropped(), 5);
-        (0..4).for_each(|_| go.send(()).unwrap());
-        let got: Vec<_> = written.iter().take(4).collect();
-        assert_eq!(got, [1, 7, 8, 9].map(|number| batch(number).bytes().to_vec()));
-        output.flush(Duration::from_secs(10));
-    }
-
-    #[test]
-    fn a_reader_that_left_is_noticed_and_ends_the_output_quietly() {
-        let (go, wait) = mpsc::channel();
-        drop(go);
+    #[tokio::test]
+    async fn a_reader_that_left_ends_the_plugin_quietly() {
         let closed = CancellationToken::new();
-        let output = Output::start(Slow(wait, mpsc::channel().0), LIMIT, closed.clone()).unwrap();
+        let output = Output::start(Pieces(channel().0), closed.clone()).unwrap();
         output.push(batch(1));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let ended = async { tokio::time::timeout(Duration::from_secs(10), closed.cancelled()).await };
-        runtime.block_on(ended).unwrap();
-        output.flush(Duration::from_secs(10));
+        tokio::time::timeout(Duration::from_secs(20), closed.cancelled()).await.unwrap();
+        output.flush(Duration::from_secs(20));
     }
 }

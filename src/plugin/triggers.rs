@@ -2,15 +2,20 @@
 //!
 //! `signal = "STDIN"` is one newline per interval; `SIGHUP`, `SIGUSR1` and `SIGUSR2` mean "gather now" as
 //! well, not "reload". stdin is always read, because Telegraf fails when a plugin does not. The end of
-//! stdin, SIGTERM and SIGINT mean stop.
+//! stdin, SIGTERM and SIGINT mean stop, and nothing is gathered any more. A storm of triggers is five gathers a second.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::collector::task::Pace;
+
+/// No two gathers are told to begin closer together: what comes meanwhile makes one, afterwards.
+const CLOSEST: Duration = Duration::from_millis(200);
 
 /// Newlines of one read, or the end of stdin.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,20 +38,29 @@ pub fn listen(pace: watch::Sender<Pace>, stop: CancellationToken) -> io::Result<
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
+        let (mut wanted, mut free) = (false, Instant::now());
         loop {
-            let triggered = tokio::select! {
-                input = stdin.recv() => matches!(input, Some(Input::Newlines)),
-                () = received(&mut hangup) => true,
-                () = received(&mut user1) => true,
-                () = received(&mut user2) => true,
-                () = received(&mut terminate) => false,
-                () = received(&mut interrupt) => false,
-                () = stop.cancelled() => false,
+            let told = tokio::select! {
+                input = stdin.recv() => match input {
+                    Some(Input::Newlines) => Told::Gather,
+                    Some(Input::End) | None => Told::Stop,
+                },
+                () = received(&mut hangup) => Told::Gather,
+                () = received(&mut user1) => Told::Gather,
+                () = received(&mut user2) => Told::Gather,
+                () = received(&mut terminate) => Told::Stop,
+                () = received(&mut interrupt) => Told::Stop,
+                () = stop.cancelled() => Told::Stop,
+                () = sleep_until(free), if wanted => Told::Gather,
             };
-            if !triggered {
-                stop.cancel();
-                return;
+            if told == Told::Stop {
+                break;
             }
+            wanted = Instant::now() < free;
+            if wanted {
+                continue;
+            }
+            free = Instant::now() + CLOSEST;
             if !pace.borrow().external {
                 log::info!(
                     "Gathering when told to from now on; the own clock is off until the plugin restarts"
@@ -57,8 +71,19 @@ pub fn listen(pace: watch::Sender<Pace>, stop: CancellationToken) -> io::Result<
                 pace.triggers += 1;
             });
         }
+        stop.cancel();
+        // The end of the triggers would be one more.
+        std::future::pending::<()>().await;
+        drop(pace);
     });
     Ok(())
+}
+
+/// What a newline, a signal or the end asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Gather,
+    Stop,
 }
 
 async fn received(signal: &mut Signal) {

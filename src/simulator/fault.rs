@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use crate::enip::status::Refusal;
 use crate::meter::identity::Identity;
 
@@ -49,4 +51,20 @@ pub struct FrameFaults {
     pub length: Option<usize>,
     /// Frames carry this connection ID.
     pub connection: Option<u32>,
+    /// How frames are put together.
+    pub shape: FrameShape,
+}
+
+/// How a class 1 frame is put together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum FrameShape {
+    /// As the specification has it
+    #[default]
+    Usual,
+    /// With a run/idle header that the connection's size does not count
+    RunIdle,
+    /// With a socket address item behind the data
+    ExtraItem,
+    /// With the data item before the address item
+    SwappedItems,
 }

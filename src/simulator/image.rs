@@ -2,7 +2,7 @@
 
 use jiff::civil::date;
 
-use crate::meter::decode::WordOrder;
+use crate::meter::WordOrder;
 use crate::meter::element::{Convert, Element, Form, WireType};
 use crate::meter::{Profile, Value};
 
@@ -28,6 +28,10 @@ pub(super) fn assembly(profile: &Profile, instance: u16, size: usize, values: &m
             }
             (Form::Scaled(factor), Some(Value::Real(value))) => {
                 let scaled = (f64::from(value) / f64::from(factor)) as f32;
+                put(place.offset, &mut scaled.to_le_bytes().into_iter());
+            }
+            (Form::Scaled(factor), Some(Value::Integer(value))) => {
+                let scaled = (value as f64 / f64::from(factor)) as f32;
                 put(place.offset, &mut scaled.to_le_bytes().into_iter());
             }
             (Form::Pair { low_offset, modulus, factor }, Some(value)) => {
@@ -126,10 +130,11 @@ fn clock(seconds: i64) -> Vec<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::physics::{self, MapCheck};
+    use crate::meter::physics;
     use crate::meter::{Readings, Table, Use, decode};
+    use crate::simulator::Options;
     use crate::simulator::device::{Device, UPTIME};
-    use crate::simulator::wiring::Wiring;
+    use std::sync::Arc;
     use std::time::SystemTime;
 
     /// A device whose clock stands still, as host time would not.
@@ -153,7 +158,8 @@ mod tests {
 
     #[test]
     fn what_the_decoder_reads_from_the_assemblies_is_what_the_device_has() {
-        let (profile, mut device) = (whole_profile(), Still(Device::new(5, 3, Wiring::Right, false)));
+        let (profile, mut device) =
+            (whole_profile(), Still(Device::new(&Arc::new(Options { seed: 5, ..Options::default() }), 3)));
         device.0.advance(UPTIME + 1234.5);
         let mut readings = Readings::new(profile.elements.len());
         for row in &profile.assemblies {
@@ -169,7 +175,8 @@ mod tests {
 
     #[test]
     fn what_the_decoder_reads_from_registers_is_what_the_device_has_in_both_word_orders() {
-        let (profile, mut device) = (whole_profile(), Still(Device::new(5, 3, Wiring::Right, false)));
+        let (profile, mut device) =
+            (whole_profile(), Still(Device::new(&Arc::new(Options { seed: 5, ..Options::default() }), 3)));
         for order in [WordOrder::LowFirst, WordOrder::HighFirst] {
             let mut readings = Readings::new(profile.elements.len());
             for (index, element) in profile.elements.iter().enumerate() {
@@ -187,7 +194,7 @@ mod tests {
     fn the_numbers_obey_physics_at_any_time() {
         let profile = Profile::built_in();
         for seed in 0..20 {
-            let mut device = Still(Device::new(seed, 0, Wiring::Right, false));
+            let mut device = Still(Device::new(&Arc::new(Options { seed, ..Options::default() }), 0));
             device.0.advance(UPTIME + seed as f64 * 977.0);
             let mut readings = Readings::new(profile.elements.len());
             readings.arrived(Table::Realtime, SystemTime::UNIX_EPOCH);
@@ -195,10 +202,10 @@ mod tests {
                 let data = assembly(&profile, instance, size, &mut device);
                 decode::assembly(&profile, instance, &data, &mut readings).unwrap();
             }
-            let findings = physics::check(&profile, &readings);
-            assert_eq!(physics::conclude(&findings), (MapCheck::Consistent, None), "{findings:?}");
-            let silent = findings.iter().filter(|finding| finding.verdict != physics::Verdict::Consistent);
-            assert_eq!(silent.count(), 1, "only plausibility never supports: {findings:?}");
+            let map = physics::Map::new(&profile);
+            let numbers = physics::Numbers::of(&map, &readings);
+            let verdict = physics::judge(&map, &numbers, &physics::Known::default());
+            assert_eq!(verdict, physics::Verdict::Consistent);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A PowerMonitor 500 on loopback, for tests, demonstrations and people without a meter.
 //!
 //! ```text
-//! load      volts, amperes, watts that obey physics, at any time
+//! installation   wiring, supply and load: volts, amperes, watts at any time
 //!   ↓
 //! device    counters, maxima, demand, alarms, settings: a value for each element of the profile
 //!   ↓
@@ -10,123 +10,63 @@
 //! meter     one device at its present time, with its faults and its record
 //!   ↓
 //! router    CIP requests → replies          modbus   Modbus TCP, one client
-//! adapter   EtherNet/IP sessions            lists    identity without a session, TCP and UDP
+//! encapsulation   EtherNet/IP sessions, and lists without one; in front of a meter or a controller
 //! class1    connections, heartbeats, frames
 //!
 //! owner     the PLC that makes a meter produce: another host, as far as the meter knows
+//! line     an RS-485 line with several meters, behind a pseudo terminal or a gateway
+//! controller     a Logix-like controller whose tags are fed by owners of meters
+//! owned     a meter and its owners, for a listener on the same host
 //! ```
 //!
 //! A third-party client cannot tell it from an adapter that follows the specification. Nothing ticks:
 //! values are computed when they are asked for, so that a thousand meters cost little more than one.
 //! Nothing can be written: every attempt is refused and in the [`Record`].
 
-mod adapter;
 mod class1;
+mod controller;
 mod device;
+mod encapsulation;
 mod fault;
 mod image;
-mod lists;
-mod load;
+mod installation;
+mod line;
 mod meter;
 mod modbus;
+mod options;
+mod owned;
 mod owner;
 mod record;
 mod router;
+mod sockets;
 mod variant;
-mod wiring;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-pub use fault::{Faults, FrameFaults};
+pub use controller::{Atom, Controller, ControllerFaults, ControllerOptions, ControllerRecord, Shape, Tag};
+pub use device::{CounterHistory, EnergyForm, EnergyLayout, EnergyOrder, EnergyUnit};
+pub use fault::{Faults, FrameFaults, FrameShape};
+pub use installation::{Absent, State, SystemVoltage, Wiring};
+pub use line::{Line, LineFault, LineFaults, LineOptions, LineRecord};
+pub use options::Options;
+pub use owned::OwnedMeter;
 pub use owner::{Owner, OwnerCounts, OwnerOptions, OwnerStatus};
 pub use record::{Asked, IoRecord, OpenConnection, Record};
 pub use variant::Variant;
-pub use wiring::Wiring;
 
-use crate::meter::decode::WordOrder;
 use crate::meter::identity::Identity;
-use crate::meter::{Profile, Table, Value};
+use crate::meter::{Table, Value};
 use device::Device;
+use encapsulation::{lists, sessions};
 use meter::Meter;
-
-/// How the meters are and where they listen.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Address of the first meter; the next ones follow it.
-    pub bind: Ipv4Addr,
-    /// Number of meters.
-    pub count: u32,
-    /// EtherNet/IP port, TCP and UDP; 0 takes any free one.
-    pub eip_port: u16,
-    /// UDP port of class 1 I/O, the meter's own and that of its groups; 0 takes any free one.
-    pub io_port: u16,
-    /// Modbus TCP port; 0 takes any free one.
-    pub modbus_port: u16,
-    /// All values stand still; only the calendar clock goes on.
-    pub frozen: bool,
-    /// Word order over Modbus.
-    pub word_order: WordOrder,
-    /// Size of assembly 100 in bytes: 20 or 40.
-    pub info_size: u16,
-    /// EtherNet/IP keeps silent while a Modbus client is connected and 2 s after. Reported of the real
-    /// meter, not proven.
-    pub modbus_suspends_eip: bool,
-    /// The registers between frequency and phase sequence (0x008A to 0x008D) do not exist.
-    pub hole: bool,
-    /// The same seed gives the same load.
-    pub seed: u64,
-    /// An EtherNet/IP connection without traffic is closed after this time.
-    pub inactivity: Duration,
-    /// Configuration instance that a connection path must name. The meter's own is not documented.
-    pub configuration: u16,
-    /// Class 1 connections at one time; nine were tested by the maker.
-    pub connections: usize,
-    /// Listen-only connections at one time, where they have slots of their own.
-    pub listeners: Option<usize>,
-    /// A frame carries a new sample after this time.
-    pub sample_period: Duration,
-    /// Where the meters depart from the usual.
-    pub variants: Vec<Variant>,
-    /// How the meters are wired.
-    pub wiring: Wiring,
-    /// Assembly 107 has one REAL per counter instead of two, where the profile does not say what it has.
-    pub single_reals: bool,
-    /// Where the values stand on the wire.
-    pub profile: Arc<Profile>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            bind: Ipv4Addr::LOCALHOST,
-            count: 1,
-            eip_port: 0,
-            io_port: 0,
-            modbus_port: 0,
-            frozen: false,
-            word_order: WordOrder::default(),
-            info_size: 20,
-            modbus_suspends_eip: false,
-            hole: false,
-            seed: 1,
-            inactivity: Duration::from_secs(120),
-            configuration: 1,
-            connections: 9,
-            listeners: None,
-            sample_period: Duration::from_millis(100),
-            variants: Vec::new(),
-            wiring: Wiring::Right,
-            single_reals: false,
-            profile: Profile::built_in(),
-        }
-    }
-}
+use router::Router;
+use sockets::{listen_on_both, named};
 
 /// Running meters; dropping it stops them.
 #[derive(Debug)]
@@ -142,6 +82,7 @@ impl Simulator {
     /// An address that cannot be listened on; the message names it.
     pub async fn start(options: Options) -> io::Result<Simulator> {
         let mut meters = Vec::new();
+        let options = Arc::new(options);
         for number in 0..options.count {
             let address = u32::from(options.bind).checked_add(number).map(Ipv4Addr::from);
             let address = address.ok_or_else(|| io::Error::other("there are not that many addresses"))?;
@@ -218,6 +159,17 @@ impl SimulatedMeter {
         self.meter.reset_counters();
     }
 
+    /// Sets one energy counter, such as `active_import_wh`, in Wh or varh.
+    pub fn set_counter(&self, name: &str, value: i64) {
+        self.meter.change(|device| device.set_counter(name, value));
+    }
+
+    /// The next readings of the energy counters show this in all of them: 0 is a glitch, -1 all ones. A reading is a
+    /// request for assembly 107, or for registers of the energy table.
+    pub fn show_counters(&self, readings: u32, value: i64) {
+        self.meter.change(|device| device.show_counters(readings, value));
+    }
+
     /// Lets the maximum values begin anew.
     pub fn reset_maxima(&self) {
         self.meter.change(Device::reset_maxima);
@@ -257,40 +209,16 @@ impl SimulatedMeter {
         self.eip = eip.local_addr()?;
         self.modbus = modbus.local_addr()?;
         self.io.set_port(io.local_addr()?.port());
+        self.meter.boot();
         self.meter.connections().restart(self.io);
-        self.tasks.spawn(adapter::serve(eip, self.meter.clone(), self.inactivity));
+        let router = Arc::new(Router(self.meter.clone()));
+        self.tasks.spawn(sessions::serve(eip, router.clone(), self.inactivity));
         let everybody = lists::everybody(self.eip);
-        self.tasks.spawn(lists::serve(lists, everybody, self.meter.clone()));
+        self.tasks.spawn(lists::serve(lists, everybody, router));
         self.tasks.spawn(class1::udp::serve(io, self.meter.clone()));
         self.tasks.spawn(modbus::serve(modbus, self.meter.clone()));
         Ok(())
     }
-}
-
-/// Attempts to find a port that is free on TCP and UDP alike.
-const ATTEMPTS: u32 = 20;
-
-/// TCP and UDP on the same port.
-async fn listen_on_both(address: SocketAddr) -> io::Result<(TcpListener, UdpSocket)> {
-    let mut attempt = 1;
-    loop {
-        let tcp = TcpListener::bind(address).await.map_err(|error| named(error, address, "EtherNet/IP"))?;
-        match UdpSocket::bind(tcp.local_addr()?).await {
-            Ok(udp) => return Ok((tcp, udp)),
-            Err(_) if address.port() == 0 && attempt < ATTEMPTS => attempt += 1,
-            Err(error) => return Err(named(error, address, "EtherNet/IP (UDP)")),
-        }
-    }
-}
-
-fn named(error: io::Error, address: SocketAddr, protocol: &str) -> io::Error {
-    let reason = match error.kind() {
-        io::ErrorKind::AddrInUse => "the port is in use".to_owned(),
-        io::ErrorKind::AddrNotAvailable => "this host does not have the address".to_owned(),
-        io::ErrorKind::PermissionDenied => "ports below 1024 need privileges".to_owned(),
-        _ => error.to_string(),
-    };
-    io::Error::new(error.kind(), format!("cannot serve {protocol} on {address}: {reason}"))
 }
 
 #[cfg(test)]

@@ -16,9 +16,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::Variant;
+use super::class1::{configuration, heartbeat_instance};
 use crate::enip::Session;
 use crate::enip::class1::{self, Frame};
-use crate::enip::forward_open::{Application, ForwardClose, ForwardOpen, Parameters, Triad};
+use crate::enip::forward_open::{Application, ForwardClose, ForwardOpen, Parameters, Priority, Triad};
 use crate::enip::message::Read;
 use crate::enip::session::Accepted;
 use crate::enip::status::Refusal;
@@ -33,6 +35,8 @@ const FIRST_FRAME: Duration = Duration::from_secs(10);
 const VENDOR: u16 = 1;
 /// Change of state, class 1.
 const CHANGE_OF_STATE: u8 = 0x11;
+/// Bytes of a status header.
+const STATUS_HEADER_LEN: u16 = 4;
 /// Network connection type of [`Parameters`]: bits 14-13.
 const TYPE: u16 = 3 << 13;
 const POINT_TO_POINT: u16 = 2 << 13;
@@ -54,6 +58,10 @@ pub struct OwnerOptions {
     pub change_of_state: bool,
     /// Configuration instance.
     pub configuration: u8,
+    /// Heartbeat instance.
+    pub heartbeat: u8,
+    /// A status header precedes the data.
+    pub status_header: bool,
     /// Its serial number: the same one is the same PLC, returned.
     pub serial: u32,
     /// Its own UDP port. Heartbeats may come from any, frames to it alone go to 2222.
@@ -70,8 +78,23 @@ impl Default for OwnerOptions {
             high_priority: false,
             change_of_state: false,
             configuration: 1,
+            heartbeat: Application::InputOnly.heartbeat_instance(),
+            status_header: false,
             serial: 0x00C0_FFEE,
             io_port: class1::PORT,
+        }
+    }
+}
+
+impl OwnerOptions {
+    /// As an engineer enters it who has read the manual of meters with these variants.
+    pub fn fitting(variants: &[Variant]) -> OwnerOptions {
+        let usual = OwnerOptions::default();
+        OwnerOptions {
+            heartbeat: heartbeat_instance(Application::InputOnly, variants),
+            configuration: configuration(variants).unwrap_or(usual.configuration),
+            status_header: variants.contains(&Variant::StatusHeader),
+            ..usual
         }
     }
 }
@@ -131,6 +154,7 @@ pub struct Owner {
     task: JoinHandle<()>,
     status: watch::Receiver<OwnerStatus>,
     counts: watch::Receiver<OwnerCounts>,
+    data: watch::Receiver<Vec<u8>>,
 }
 
 impl Owner {
@@ -145,6 +169,7 @@ impl Owner {
         })?;
         let (status_out, status) = watch::channel(OwnerStatus::Connecting);
         let (counts_out, counts) = watch::channel(OwnerCounts::default());
+        let (data_out, data) = watch::channel(Vec::new());
         let stop = CancellationToken::new();
         let plc = Plc {
             meter,
@@ -154,9 +179,10 @@ impl Owner {
             stop: stop.clone(),
             status: status_out,
             counts: counts_out,
+            data: data_out,
         };
         let task = tokio::spawn(plc.run());
-        Ok(Owner { options, local, stop, task, status, counts })
+        Ok(Owner { options, local, stop, task, status, counts, data })
     }
 
     /// What it wants.
@@ -177,6 +203,11 @@ impl Owner {
     /// Frames received so far.
     pub fn frames(&self) -> u64 {
         self.counts().frames
+    }
+
+    /// The data of the last frame, kept when the connection is lost; empty before the first.
+    pub fn data(&self) -> Vec<u8> {
+        self.data.borrow().clone()
     }
 
     /// What it has had so far.
@@ -237,6 +268,7 @@ struct Plc {
     stop: CancellationToken,
     status: watch::Sender<OwnerStatus>,
     counts: watch::Sender<OwnerCounts>,
+    data: watch::Sender<Vec<u8>>,
 }
 
 impl Plc {
@@ -306,6 +338,10 @@ impl Plc {
         let rpis = (self.options.rpi, self.options.rpi);
         let configuration = self.options.configuration;
         let mut open = ForwardOpen::new(Application::InputOnly, assembly, configuration, triad, rpis, size);
+        open.path.consumed = self.options.heartbeat;
+        if self.options.status_header {
+            open.t2o.0 += STATUS_HEADER_LEN;
+        }
         if self.options.unicast {
             open.t2o = Parameters(open.t2o.0 & !TYPE | POINT_TO_POINT);
         }
@@ -313,7 +349,7 @@ impl Plc {
             open.t2o = open.t2o.variable();
         }
         if self.options.high_priority {
-            open.t2o = open.t2o.high_priority();
+            open.t2o = open.t2o.with(Priority::High);
         }
         if self.options.change_of_state {
             open.transport = CHANGE_OF_STATE;
@@ -356,6 +392,10 @@ impl Plc {
                 deadline = Instant::now() + watchdog;
                 let missing = last.map_or(0, |last| frame.sequence.wrapping_sub(last).saturating_sub(1));
                 last = Some(frame.sequence);
+                self.data.send_modify(|data| {
+                    data.clear();
+                    data.extend_from_slice(frame.data);
+                });
                 self.counts.send_modify(|counts| {
                     counts.frames += 1;
                     counts.lost += u64::from(missing);

@@ -5,12 +5,17 @@
 //! services are in [`class1::manager`](super::class1::manager). What reads is answered; what would change anything is recorded and refused.
 //! Sources: 1420-UM001D p73-77 for objects and attributes, CIP Vol. 1 for the status of each refusal.
 
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use rust_ethernet_ip_protocol::cip::{CipRequest, CipResponse};
 use rust_ethernet_ip_protocol::{Decode, Encode};
+use tokio::sync::broadcast;
 
 use super::class1::Originator;
 use super::class1::manager::{self, Answer};
+use super::encapsulation::{Damage, Host, Reply};
 use super::meter::Meter;
 use super::record::Asked;
 use crate::enip::forward_open::{FORWARD_CLOSE, FORWARD_OPEN};
@@ -20,6 +25,7 @@ use crate::enip::message::{
     REPLY,
 };
 use crate::enip::status::Refusal;
+use crate::meter::identity::Identity;
 
 const CONNECTION_MANAGER_CLASS: u16 = 6;
 const SET_ATTRIBUTE_SINGLE: u8 = 0x10;
@@ -35,11 +41,43 @@ const PATH_SIZE_INVALID: u8 = 0x26;
 /// Data, or the general status of a refusal.
 type Outcome = Result<Vec<u8>, u8>;
 
-/// A reply, and socket address items (type, data) that go with it.
-type Reply = (BytesMut, Vec<(u16, Vec<u8>)>);
+/// A meter as its EtherNet/IP clients see it.
+#[derive(Debug)]
+pub(super) struct Router(pub(super) Arc<Meter>);
+
+impl Host for Router {
+    fn identity(&self) -> Identity {
+        self.0.identity()
+    }
+
+    fn is_silent(&self) -> bool {
+        self.0.is_silent()
+    }
+
+    fn register(&self) -> bool {
+        self.0.change_record(|record| record.sessions += 1);
+        true
+    }
+
+    fn leave(&self, unregistered: bool) {
+        self.0.change_record(|record| record.unregistered += u64::from(unregistered));
+    }
+
+    fn answer(&self, message: &[u8], who: Originator) -> Option<Reply> {
+        answer(&self.0, message, who)
+    }
+
+    fn take_damage(&self) -> Damage {
+        self.0.take_damage()
+    }
+
+    fn expelled(&self) -> broadcast::Receiver<Ipv4Addr> {
+        self.0.expelled()
+    }
+}
 
 /// Answers a request; `None` when the bytes are too short to be one.
-pub(super) fn answer(meter: &Meter, message: &[u8], who: Originator) -> Option<Reply> {
+fn answer(meter: &Meter, message: &[u8], who: Originator) -> Option<Reply> {
     let service = *message.first()?;
     message.get(1)?;
     note(meter, service, message);
@@ -217,7 +255,7 @@ mod tests {
     use crate::simulator::Options;
 
     fn meter() -> Meter {
-        Meter::new(&Options { frozen: true, ..Options::default() }, 0)
+        Meter::new(&std::sync::Arc::new(Options { frozen: true, ..Options::default() }), 0)
     }
 
     const SOMEBODY: Originator = Originator { address: std::net::Ipv4Addr::LOCALHOST, port: 2222 };

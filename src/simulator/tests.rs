@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::enip::message::Read;
 use crate::enip::{Session, SessionError};
-use crate::meter::{Readings, decode};
+use crate::meter::{Profile, Readings, decode};
 
 const WAIT: Duration = Duration::from_secs(10);
 /// Long enough for a reply on loopback, and the price of each proven silence.

@@ -16,6 +16,16 @@ pub enum Variant {
     UnicastLocksRpi,
     /// A unicast connection lets nobody else connect to its assembly
     UnicastBlocks,
+    /// A listener that was given a stream of its own keeps it when the owner leaves
+    ListenerSurvivesOwner,
+    /// An owner whose heartbeats stopped stays the owner: listeners are accepted, and no frame comes
+    KeepsDeadOwner,
+    /// The first frame comes after one packet interval, not at once
+    FirstFrameAfterRpi,
+    /// Heartbeat instances are 152 and 153 and the configuration instance is 151
+    HexInstances,
+    /// A status header of 4 bytes precedes the data, and connection sizes count it
+    StatusHeader,
     /// When a listener closes, the owner's frames stop
     ListenerStopsOwner,
     /// When heartbeats stop, all sessions of that originator are closed

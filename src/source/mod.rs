@@ -1,49 +1,172 @@
-//! "Give me these tables now": the seam between collecting and the wire.
+//! One way to get blocks of a meter; every way behind one trait.
 //!
 //! ```text
-//! collector ── tables ──→ Source ──→ explicit  EtherNet/IP, one read per assembly
-//!                                ├─→ listen    EtherNet/IP class 1 beside the PLC, else explicit
-//!                                └─→ modbus    Modbus TCP, planned block reads (plan, reader, tap)
-//! collector ←── Gather: readings, failures per table, traffic, exhibits
+//! collector ── spans ──→ Source ─→ explicit  EtherNet/IP, one read per assembly          ┐ both by `eip`,
+//!                              ├─→ listen    EtherNet/IP class 1 beside the PLC, else so ┘ the one reader
+//!                              ├─→ modbus    Modbus, planned reads of registers
+//!                              └─→ logix     tags of a controller that has the meter's assemblies
+//! collector ←── Answer: blocks as they came, failures by span, traffic, notices, exhibits
 //! ```
 //!
-//! A source keeps what it reads even when a later block fails, keeps its connection as long as it is sound,
-//! and may be dropped in the middle of a gather: a half-used connection is never used again.
+//! A source knows no table and no element and decodes nothing: what to ask for, and what a block means, is
+//! [`meter::block`](crate::meter::block)'s. It keeps what it read when a later span fails or the deadline
+//! passes, and keeps its connection as long as that is sound. Where the bytes come from is `transport`'s.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
 
 use crate::enip::forward_open::Application;
-use crate::enip::stream::Sample;
-use crate::host::tcp::ConnectError;
-use crate::meter::{Readings, Table, TableSet};
+use crate::meter::identity::Identity;
 
+pub mod eip;
 pub mod explicit;
+mod failure;
+pub mod line;
 pub mod listen;
+mod log;
+pub mod logix;
+pub mod memory;
 pub mod modbus;
-pub mod plan;
-mod reader;
-mod tap;
+mod refusals;
+mod shared;
+#[cfg(test)]
+mod tests;
+pub mod transport;
 
+pub use crate::meter::block::{Access, Block, Span};
 pub use explicit::Explicit;
+pub use failure::{Failure, FailureKind};
 pub use listen::{Leftover, Listen};
+pub use log::{Exhibit, Traffic};
+pub use logix::Logix;
 pub use modbus::Modbus;
+pub use shared::Shared;
+pub use transport::{Endpoint, Tcp};
 
-/// Where a meter is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Name or IP address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
+use log::Log;
+
+/// One way to read a meter.
+#[async_trait]
+pub trait Source: fmt::Debug + Send {
+    /// What it can be asked for.
+    fn access(&self) -> Access;
+
+    /// Reads what is wanted and looks after what it holds, until the deadline at most. What was read stays.
+    async fn read(&mut self, wanted: &[Span], deadline: Deadline) -> Answer;
+
+    /// Ends the connection as the protocol wants it.
+    async fn close(&mut self);
+
+    /// What the device said it is when the connection was made, where a protocol asks that at each connect.
+    fn identity(&self) -> Option<&Identity> {
+        None
+    }
+
+    /// The controller that the blocks come out of, where they do not come from the meter itself.
+    fn controller(&self) -> Option<&Identity> {
+        None
+    }
+
+    /// Whether it holds class 1 connections, which must be looked after at every gather.
+    fn listens(&self) -> bool {
+        false
+    }
+
+    /// What is heard by class 1 at present, and at which packet interval.
+    fn heard(&self) -> Option<(Application, Duration)> {
+        None
+    }
+
+    /// The packet intervals that were agreed last, by assembly, to begin with after a restart.
+    fn packet_intervals(&self) -> BTreeMap<u16, Duration> {
+        BTreeMap::new()
+    }
+
+    /// Class 1 connections that are open, to be closed after a crash.
+    fn open_connections(&self) -> Vec<Leftover> {
+        Vec::new()
+    }
 }
 
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+/// What came of one read.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// What was read, in the order of arrival. One block may hold several of the spans that were asked for.
+    pub blocks: Vec<Block>,
+    /// What was not. A span may cover several of those that were asked for, too.
+    pub failures: Vec<(Span, Failure)>,
+    /// How the blocks were got; [`Link::None`] when there are none.
+    pub link: Link,
+    /// Every new sample of the assemblies that are heard, where those are wanted.
+    pub samples: Vec<Samples>,
+    /// What happened on the wire since the last answer.
+    pub traffic: Traffic,
+    /// Slowest reply.
+    pub slowest: Option<Duration>,
+    /// What happened to a listener.
+    pub notices: Vec<Notice>,
+    /// What was received and could not be used.
+    pub exhibits: Vec<Exhibit>,
+}
+
+impl Answer {
+    /// An answer with what a reader has counted meanwhile.
+    fn with(log: Log) -> Answer {
+        Answer { traffic: log.traffic, slowest: log.slowest, exhibits: log.exhibits, ..Answer::default() }
+    }
+}
+
+/// Every new sample of one assembly since the last answer; there may be none. The newest is a block of the
+/// answer, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Samples {
+    /// Instance.
+    pub assembly: u16,
+    /// In the order of arrival.
+    pub blocks: Vec<Block>,
+}
+
+/// How blocks were got, as `connection` and `connection_code`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Link {
+    /// Not at all.
+    #[default]
+    None,
+    /// EtherNet/IP class 1, listening beside an owner.
+    ListenOnly,
+    /// EtherNet/IP class 1, with a connection of our own.
+    InputOnly,
+    /// EtherNet/IP explicit messages.
+    Explicit,
+    /// Modbus.
+    Modbus,
+    /// Tags of a controller.
+    Logix,
+}
+
+impl Link {
+    /// Code and word in the status line.
+    pub fn code(self) -> (i64, &'static str) {
+        match self {
+            Link::None => (0, "none"),
+            Link::ListenOnly => (1, "listen_only"),
+            Link::InputOnly => (2, "input_only"),
+            Link::Explicit => (3, "explicit"),
+            Link::Modbus => (4, "modbus"),
+            Link::Logix => (5, "logix"),
+        }
+    }
+}
+
+impl From<Application> for Link {
+    fn from(application: Application) -> Link {
+        match application {
+            Application::ListenOnly => Link::ListenOnly,
+            Application::InputOnly => Link::InputOnly,
         }
     }
 }
@@ -57,64 +180,39 @@ pub struct Timeouts {
     pub request: Duration,
 }
 
-/// Why a block was not read, with a sentence for people. The code is the status line's `result_code`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// A request or a connect was not answered in time.
-    #[error("{0}")]
-    Timeout(String),
-    /// No connection, or the connection was lost.
-    #[error("{0}")]
-    Connection(String),
-    /// The meter answered that it will not.
-    #[error("{0}")]
-    Refused(String),
-    /// The device is not the one the profile was made for.
-    #[error("{0}")]
-    WrongDevice(String),
-    /// An assembly does not have the size the profile expects.
-    #[error("{0}")]
-    WrongSize(String),
-    /// The answer makes no sense.
-    #[error("{0}")]
-    BadData(String),
-    /// Nobody owns a multicast connection that could be heard.
-    #[error("{0}")]
-    NoOwner(String),
-    /// A connection is open and nothing has come yet.
-    #[error("{0}")]
-    Stale(String),
-    /// EtherNet/IP pauses because we are, or just were, on Modbus.
-    #[error("{0}")]
-    Suspended(String),
+/// When a read must have ended, whatever is still on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    at: Instant,
+    limit: Duration,
 }
 
-impl Failure {
-    /// Whether it concerns the meter as a whole rather than one block.
-    pub fn is_of_the_link(&self) -> bool {
-        matches!(self, Failure::Timeout(_) | Failure::Connection(_) | Failure::Suspended(_))
+impl Deadline {
+    /// This long from now.
+    pub fn within(limit: Duration) -> Deadline {
+        // A limit beyond all time is none.
+        let at = Instant::now().checked_add(limit);
+        Deadline { at: at.unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400)), limit }
+    }
+
+    /// The same time, beginning now.
+    pub(crate) fn renewed(self) -> Deadline {
+        Deadline::within(self.limit)
+    }
+
+    /// The moment.
+    pub fn at(self) -> Instant {
+        self.at
+    }
+
+    /// Why something was not read that would have been read after it.
+    fn passed(self) -> Failure {
+        let limit = humantime::format_duration(self.limit);
+        FailureKind::Timeout.because(format!("the gather did not end within {limit} (gather_timeout)"))
     }
 }
 
-impl From<ConnectError> for Failure {
-    fn from(error: ConnectError) -> Self {
-        match error {
-            ConnectError::Silent { .. } => Failure::Timeout(error.to_string()),
-            _ => Failure::Connection(error.to_string()),
-        }
-    }
-}
-
-/// Something a meter sent that was refused or could not be decoded, as it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exhibit {
-    /// What is wrong with it, in words that are the same when it comes again.
-    pub what: String,
-    /// The bytes, as whole as they were seen.
-    pub bytes: Vec<u8>,
-}
-
-/// What happened to a listener, to be said once.
+/// What happened on the wire, to be said once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// An assembly is heard now.
@@ -146,155 +244,23 @@ pub enum Notice {
         /// When it is tried again; never by itself when absent.
         retry: Option<Duration>,
     },
-}
-
-/// Counters since start; all of them appear in the status line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Requests sent.
-    pub requests: u64,
-    /// Replies received, refusals included.
-    pub responses: u64,
-    /// Requests and connects that were not answered in time.
-    pub timeouts: u64,
-    /// Other failures.
-    pub errors: u64,
-    /// Connections made after the first.
-    pub reconnects: u64,
-    /// Class 1 frames received.
-    pub frames_received: u64,
-    /// Class 1 frames missing from the sequence.
-    pub frames_lost: u64,
-    /// Class 1 frames that were not used.
-    pub frames_dropped: u64,
-}
-
-/// One gather under way: what a source fills in.
-#[derive(Debug)]
-pub struct Gather<'a> {
-    /// The tables that are due.
-    pub tables: TableSet,
-    /// Where values go.
-    pub readings: &'a mut Readings,
-    /// Counters since start.
-    pub traffic: &'a mut Traffic,
-    /// Blocks that failed, by table.
-    pub failures: Vec<(Table, Failure)>,
-    /// Tables whose every block was tried.
-    pub tried: TableSet,
-    /// Slowest reply.
-    pub slowest: Option<Duration>,
-    /// What happened to a listener.
-    pub notices: Vec<Notice>,
-    /// What was received and could not be used.
-    pub exhibits: Vec<Exhibit>,
-    /// Every new sample of an assembly, for a consumer that wants them all.
-    pub samples: Vec<(Table, u16, Sample)>,
-    /// The assemblies whose values stand in `samples`, whether or not there is a new one.
-    pub sampled: Vec<u16>,
-    /// Every block of registers as it came, first address and words, for a consumer that wants them undecoded.
-    pub registers: Option<Vec<(u16, Vec<u16>)>>,
-}
-
-impl<'a> Gather<'a> {
-    /// A gather of these tables.
-    pub fn new(tables: TableSet, readings: &'a mut Readings, traffic: &'a mut Traffic) -> Self {
-        Gather {
-            tables,
-            readings,
-            traffic,
-            failures: Vec::new(),
-            tried: TableSet::EMPTY,
-            slowest: None,
-            notices: Vec::new(),
-            exhibits: Vec::new(),
-            samples: Vec::new(),
-            sampled: Vec::new(),
-            registers: None,
-        }
-    }
-
-    /// Notes that a block of a table failed.
-    pub fn fail(&mut self, table: Table, failure: Failure) {
-        self.failures.push((table, failure));
-    }
-
-    /// Keeps the bytes of something that could not be used, if there are any.
-    fn exhibit(&mut self, what: &dyn fmt::Display, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.exhibits.push(Exhibit { what: what.to_string(), bytes: bytes.to_vec() });
-        }
-    }
-
-    /// Notes a reply to a request sent at `sent`.
-    fn replied(&mut self, sent: Instant) {
-        self.traffic.responses += 1;
-        let took = sent.elapsed();
-        self.slowest = Some(self.slowest.map_or(took, |slowest| slowest.max(took)));
-    }
-
-    fn arrived(&mut self, table: Table) {
-        self.readings.arrived(table, SystemTime::now());
-    }
-}
-
-/// One way to read a meter.
-#[derive(Debug)]
-pub enum Source {
-    /// EtherNet/IP, Get_Attribute_Single, unconnected.
-    Explicit(Explicit),
-    /// EtherNet/IP class 1, with explicit reads for what cannot be heard.
-    Listen(Box<Listen>),
-    /// Modbus TCP.
-    Modbus(Modbus),
-}
-
-impl Source {
-    /// Reads the tables that are due. Cancel-safe: what was read stays in the gather.
-    pub async fn gather(&mut self, gather: &mut Gather<'_>) {
-        match self {
-            Source::Explicit(source) => source.gather(gather).await,
-            Source::Listen(source) => source.gather(gather).await,
-            Source::Modbus(source) => source.gather(gather).await,
-        }
-    }
-
-    /// Ends the connection as the protocol wants it.
-    pub async fn close(&mut self) {
-        match self {
-            Source::Explicit(source) => source.close().await,
-            Source::Listen(source) => source.close().await,
-            Source::Modbus(source) => source.close().await,
-        }
-    }
-
-    /// Whether it holds class 1 connections, which must be looked after at every gather.
-    pub fn listens(&self) -> bool {
-        matches!(self, Source::Listen(_))
-    }
-
-    /// What is heard by class 1 at present, and at which packet interval.
-    pub fn heard(&self) -> Option<(Application, Duration)> {
-        match self {
-            Source::Listen(source) => source.heard(),
-            Source::Explicit(_) | Source::Modbus(_) => None,
-        }
-    }
-
-    /// Class 1 connections that are open, to be closed after a crash.
-    pub fn open_connections(&self) -> Vec<Leftover> {
-        match self {
-            Source::Listen(source) => source.open_connections(),
-            Source::Explicit(_) | Source::Modbus(_) => Vec::new(),
-        }
-    }
-
-    /// The identity the device reported at connect, over CIP.
-    pub fn identity(&self) -> Option<&crate::meter::identity::Identity> {
-        match self {
-            Source::Explicit(source) => source.identity(),
-            Source::Listen(source) => source.identity(),
-            Source::Modbus(_) => None,
-        }
-    }
+    /// An assembly is opened on another path than the configured one, as a probe may.
+    OtherPath {
+        /// Instance.
+        assembly: u16,
+        /// The configuration instance that the meter took.
+        configuration: u8,
+        /// The heartbeat instance that it took.
+        heartbeat: u8,
+    },
+    /// Longer Modbus reads than this are refused or not answered.
+    ShortReads {
+        /// The most registers that are answered.
+        registers: u16,
+    },
+    /// A controller gave a tag in pieces, between which it may have got new values.
+    Torn {
+        /// The tag.
+        tag: String,
+    },
 }

@@ -49,11 +49,27 @@ pub struct Judged {
     pub verdict: Verdict,
     /// The numbers behind it.
     pub reason: String,
+    /// What keeps it from being proven, where the next run can do something about it.
+    pub gap: Option<Gap>,
+}
+
+/// What the next run can do something about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gap {
+    /// The three phases can only be exchanged together: which one is called L1 no number tells.
+    PhaseNames,
+    /// The value did not change between the readings.
+    Still,
 }
 
 impl Judged {
     /// A verdict with its reason.
     pub fn new(index: usize, verdict: Verdict, reason: impl Into<String>) -> Judged {
-        Judged { index, verdict, reason: reason.into() }
+        Judged { index, verdict, reason: reason.into(), gap: None }
+    }
+
+    /// The same, open for a reason that can be dealt with.
+    pub fn because(self, gap: Gap) -> Judged {
+        Judged { gap: Some(gap), ..self }
     }
 }

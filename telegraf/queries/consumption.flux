@@ -1,3 +1,4 @@
+// Run it: influx query --org plant --file consumption.flux
 // Energy per meter, in kWh, of the last 30 days.
 //
 // Sums the counter's steps and leaves out the step backwards of a counter reset or rollover. covered_s says how much

@@ -1,3 +1,4 @@
+// Run it: influx query --org plant --file counter_resets.flux
 // Counters that fell in the last 30 days: when, which, from where to where. Energy between the last reading before and
 // the first one after is not known.
 from(bucket: "power")

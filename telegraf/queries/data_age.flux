@@ -1,3 +1,4 @@
+// Run it: influx query --org plant --file data_age.flux
 // Age of the newest realtime values at each meter's last status line, and the time of that line. A time that is long ago
 // means that the plugin or Telegraf is down.
 from(bucket: "power")

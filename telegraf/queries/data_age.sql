@@ -1,3 +1,4 @@
+-- Run it: influxdb3 query --database power --file data_age.sql
 -- Age of the newest realtime values at each meter's last status line, and the time of that line. A time that is long ago
 -- means that the plugin or Telegraf is down.
 SELECT

@@ -1,3 +1,4 @@
+-- Run it: influxdb3 query --database power --file demand.sql
 -- Demand of the last day: mean power of each quarter of an hour, in W, and in percent of a limit. Replace 50000 by your
 -- limit in W. The mean is one of samples, so look at "samples" before you trust a quarter with a gap in it;
 -- interval_profile has the power that follows from the energy counter.

@@ -1,3 +1,4 @@
+// Run it: influx query --org plant --file energy_per_day.flux
 // Energy per day and meter, in kWh, of the last 30 days.
 //
 // Sums the counter's steps, so that no energy is lost at the edges of a day, and leaves out the step backwards of a

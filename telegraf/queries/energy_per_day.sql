@@ -1,3 +1,4 @@
+-- Run it: influxdb3 query --database power --file energy_per_day.sql
 -- Energy per day and meter, in kWh, of the last 30 days.
 --
 -- Sums the counter's steps, so that no energy is lost at the edges of a day, and leaves out the step backwards of a

@@ -1,3 +1,4 @@
+// Run it: influx query --org plant --file energy_per_hour.flux
 // Energy per hour and meter, in kWh, of the last day.
 //
 // Sums the counter's steps, so that no energy is lost at the edges of an hour, and leaves out the step backwards of a

@@ -1,3 +1,4 @@
+-- Run it: influxdb3 query --database power --file energy_per_hour.sql
 -- Energy per hour and meter, in kWh, of the last day.
 --
 -- Sums the counter's steps, so that no energy is lost at the edges of an hour, and leaves out the step backwards of a

@@ -1,3 +1,4 @@
+// Run it: influx query --org plant --file gaps.flux
 // What was lost in the last 7 days, and why. A gap is written when data returns, with the time of its start: one that
 // still lasts is not here yet, but meters_down tells.
 from(bucket: "power")

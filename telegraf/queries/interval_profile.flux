@@ -1,3 +1,4 @@
+// Run it: influx query --org plant --file interval_profile.flux
 // Load profile of the last day, as the plugin computed it at the boundaries of interval_energy: the time is the end of
 // the interval. quality_code 0 is complete, 1 partial (see coverage_pct), 2 a counter reset inside, 3 no data: then the
 // energy is empty. Nothing is estimated.

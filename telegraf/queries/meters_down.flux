@@ -1,3 +1,4 @@
+// Run it: influx query --org plant --file meters_down.flux
 // Meters that are down, by their last status line of the last 5 minutes. A meter without any line is not listed: then
 // the plugin or Telegraf is down, which data_age shows.
 from(bucket: "power")

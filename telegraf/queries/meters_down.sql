@@ -1,3 +1,4 @@
+-- Run it: influxdb3 query --database power --file meters_down.sql
 -- Meters that are down, by their last status line of the last 5 minutes. A meter without any line is not listed: then
 -- the plugin or Telegraf is down, which data_age shows.
 SELECT meter, time, up, result

@@ -1,3 +1,4 @@
+// Run it: influx query --org plant --file unbalance.flux
 // Unbalance of the last day, per quarter of an hour, in percent: the largest deviation of a phase from the average of
 // the three (NEMA MG 1), of the mean values. Quarters whose average current is 1 A or less are left out: without a load
 // it means nothing.

@@ -1,3 +1,4 @@
+-- Run it: influxdb3 query --database power --file unbalance.sql
 -- Unbalance of the last day, per quarter of an hour, in percent: the largest deviation of a phase from the average of
 -- the three (NEMA MG 1), of the mean values. Quarters whose average current is 1 A or less are left out: without a load
 -- it means nothing.

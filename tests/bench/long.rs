@@ -5,7 +5,7 @@ use crate::growth::measure;
 use crate::page::Table;
 use crate::plugin::Reading;
 
-/// Where tests/bench/run.sh puts what tests/soak_listen.rs has printed.
+/// Where tests/bench/run.sh puts what tests/suite/soak_listen.rs has printed.
 const LISTENED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench/soak_listen.txt");
 
 pub(crate) fn run(effort: &Effort) -> Vec<Table> {
@@ -36,7 +36,7 @@ pub(crate) fn run(effort: &Effort) -> Vec<Table> {
     vec![table]
 }
 
-/// What tests/soak_listen.rs has printed, which does the same for listened connections, where it was run.
+/// What tests/suite/soak_listen.rs has printed, which does the same for listened connections, where it was run.
 pub(crate) fn listened(_: &Effort) -> Vec<Table> {
     let printed = std::fs::read_to_string(LISTENED).ok();
     printed.map(|text| Table::verbatim("listened", text)).into_iter().collect()

@@ -14,11 +14,15 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rust_ethernet_ip::EipClient;
+use telegraf_pm500::collector::intake::take_in;
+use telegraf_pm500::config::{Config, Overrides};
 use telegraf_pm500::enip::message::Read as Question;
 use telegraf_pm500::enip::packet::{self, HEADER_LEN};
-use telegraf_pm500::meter::{Profile, Readings, Table, TableSet, decode};
-use telegraf_pm500::metric::Batch;
-use telegraf_pm500::source::{Endpoint, Explicit, Gather, Timeouts, Traffic};
+use telegraf_pm500::host::tcp::Protocol;
+use telegraf_pm500::lines::{Batch, tables};
+use telegraf_pm500::meter::{Profile, Readings, Sizes, Table, TableSet, WordOrder, block, decode};
+use telegraf_pm500::source::eip::Eip;
+use telegraf_pm500::source::{Deadline, Endpoint, Explicit, Source, Tcp, Timeouts};
 
 use crate::clock;
 use crate::plant::{EIP_PORT, MODBUS_PORT};
@@ -61,13 +65,18 @@ fn ours(meter: SocketAddr, reads: u64) {
     let profile = Profile::built_in();
     let endpoint = Endpoint { host: meter.ip().to_string(), port: meter.port() };
     let timeouts = Timeouts { connect: Duration::from_secs(2), request: Duration::from_secs(1) };
-    let mut source = Explicit::new(endpoint, timeouts, profile.clone(), true);
-    let (mut readings, mut traffic) = (Readings::new(profile.elements.len()), Traffic::default());
+    let way = Tcp { endpoint, protocol: Protocol::EtherNetIp };
+    let eip = Eip::new(way, timeouts, Some(profile.identity.clone()));
+    let mut source = Explicit::new(eip, Sizes::of(&profile));
+    let mut readings = Readings::new(profile.elements.len());
+    let tables = TableSet::from_iter([Table::Realtime]);
     let mut read = async || {
         readings.begin();
-        let mut gather = Gather::new(TableSet::from_iter([Table::Realtime]), &mut readings, &mut traffic);
-        source.gather(&mut gather).await;
-        assert!(gather.failures.is_empty(), "{:?}", gather.failures);
+        let wanted = block::spans(&profile, tables, source.access());
+        let answer = source.read(&wanted, Deadline::within(timeouts.connect * 2)).await;
+        let map = (&*profile, WordOrder::default());
+        let failures = take_in(&answer, tables, map, &mut readings).failures;
+        assert!(failures.is_empty(), "{failures:?}");
     };
     runtime().block_on(async {
         // The first one connects.
@@ -152,8 +161,9 @@ fn receive(stream: &mut TcpStream, head: usize, length: impl Fn(&[u8]) -> usize)
 /// What is not the wire: two assemblies' bytes to values to a line.
 fn encoding(reads: u64) {
     let profile = Profile::built_in();
-    let selected = vec![true; profile.elements.len()];
-    let tags = [("meter".to_owned(), "press-4".to_owned())];
+    let text = "[[inputs.powermonitor_500]]\n[[inputs.powermonitor_500.meter]]\naddress = \"press-4\"\n";
+    let meters = Config::parse(text, &Overrides::default()).expect("a configuration").meters;
+    let config = meters.first().expect("one meter");
     let value = |index: usize| (230.1f32 + index as f32 * 7.3).to_le_bytes();
     let one: Vec<u8> = (0..12).flat_map(value).collect();
     let mut two: Vec<u8> = (0..18).flat_map(value).collect();
@@ -167,9 +177,10 @@ fn encoding(reads: u64) {
             for (instance, data) in [(101, &one), (102, &two)] {
                 decode::assembly(&profile, instance, data, &mut readings).expect("the right size");
             }
-            readings.arrived(Table::Realtime, std::time::SystemTime::now());
+            let elements = profile.elements_of(Table::Realtime);
+            let values = elements.filter_map(|(index, _)| Some((index, readings.get(index)?)));
             let mut batch = Batch::roomy();
-            batch.table(&profile, Table::Realtime, &readings, &selected, &tags, Duration::from_millis(1));
+            tables::line(config, Table::Realtime, std::time::SystemTime::now(), values, &mut batch);
             assert_eq!(std::hint::black_box(&batch).lines(), 1);
         }
     });

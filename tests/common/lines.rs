@@ -1,6 +1,7 @@
 //! The lines of one gather.
 
-use telegraf_pm500::metric::Batch;
+use telegraf_pm500::collector::report::Report;
+use telegraf_pm500::lines;
 
 use super::line::Line;
 
@@ -10,7 +11,8 @@ pub(crate) struct Lines(Vec<Line>);
 
 impl Lines {
     #[track_caller]
-    pub(crate) fn of(batch: &Batch) -> Lines {
+    pub(crate) fn of(report: &Report) -> Lines {
+        let batch = lines::Lines::default().render(report);
         Lines(Line::all(std::str::from_utf8(batch.bytes()).unwrap()))
     }
 

@@ -1,9 +1,12 @@
 //! Listening to simulated meters in a test: the listener at 127.0.0.1, meters from 127.0.0.2, PLCs at 127.0.1.x.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use telegraf_pm500::enip::class1::PORT;
 use telegraf_pm500::enip::forward_open::{
     Application, FORWARD_CLOSE, FORWARD_OPEN, ForwardOpen, Opened, SOCKADDR_T2O_ITEM, sockaddr,
 };
@@ -11,10 +14,10 @@ use telegraf_pm500::enip::hub::Hub;
 use telegraf_pm500::meter::{Profile, Table};
 use telegraf_pm500::simulator::{Asked, Options, Owner, OwnerOptions, Record, SimulatedMeter};
 use telegraf_pm500::source::listen::{Leftover, Settings, Waits};
-use telegraf_pm500::source::{Explicit, Listen, Notice, Source};
+use telegraf_pm500::source::{Listen, Notice};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::reading::{self, PATIENT, Reading, endpoint};
+use super::reading::{self, PATIENT, Reading, explicit};
 use super::relay::{Answer, Exchange, Framing, Relay};
 
 /// Longer than anything that works takes.
@@ -28,18 +31,14 @@ const HEADER: usize = 24;
 const REQUEST_HEAD: usize = 6;
 const REPLY_HEAD: usize = 4;
 
-/// Runs a test while no other one of this program uses UDP 2222 on 127.0.0.1.
-pub(crate) fn alone(test: impl Future<Output = ()>) {
-    static PORT: Mutex<()> = Mutex::new(());
-    let _port = PORT.lock().unwrap_or_else(PoisonError::into_inner);
-    // Gone before the lock, and every socket with it.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(test);
-}
-
-/// A meter whose values stand still, on an address that is not ours.
+/// A meter whose values stand still, on an address that is not ours, nor another meter's of this test.
 pub(crate) fn frozen() -> Options {
-    Options { bind: Ipv4Addr::new(127, 0, 0, 2), ..reading::frozen() }
+    static METERS: AtomicU8 = AtomicU8::new(0);
+    let bind = match METERS.fetch_add(1, Ordering::Relaxed) {
+        0 => Ipv4Addr::new(127, 0, 0, 2),
+        other => Ipv4Addr::new(127, 9, other, 2),
+    };
+    Options { bind, io_port: PORT, ..reading::frozen() }
 }
 
 /// A PLC that owns an assembly by multicast.
@@ -47,18 +46,23 @@ pub(crate) fn owner_of(assembly: u8, rpi: Duration) -> OwnerOptions {
     OwnerOptions { assembly, rpi, serial: 0x00C0_FF00 + u32::from(assembly), ..OwnerOptions::default() }
 }
 
-/// Starts a PLC on 127.0.1.`host` and waits until frames come: who joins later than the first one knows that the
-/// stream is not its own.
+/// Starts a PLC on 127.0.1.`host` and waits until it has run for a while: who joins a stream that has just begun
+/// cannot tell whose it is.
 pub(crate) async fn owner(meter: &SimulatedMeter, host: u8, options: OwnerOptions) -> Owner {
-    let owner = Owner::start(meter.eip(), Ipv4Addr::new(127, 0, 1, host), options).unwrap();
+    let owner = Owner::start(meter.eip(), Ipv4Addr::new(127, 0, 1, host), options.clone()).unwrap();
     timeout(DEADLINE, owner.opened()).await.expect("the owner gets its connection");
-    timeout(DEADLINE, owner.received(1)).await.expect("the owner gets frames");
+    let while_it_runs = 6 + (Duration::from_millis(200).as_micros() / options.rpi.as_micros()) as u64;
+    timeout(DEADLINE, owner.received(while_it_runs)).await.expect("the owner gets frames");
     owner
 }
 
 /// Looks for an owner again at once.
-pub(crate) const EAGER: Waits =
-    Waits { shortest: Duration::from_millis(1), longest: Duration::from_millis(8) };
+pub(crate) const EAGER: Waits = Waits {
+    shortest: Duration::from_millis(1),
+    longest: Duration::from_millis(8),
+    second_look: (Duration::from_millis(1), Duration::from_millis(1)),
+    stop: Duration::from_secs(3600),
+};
 
 /// Listen-only to assembly 101, explicit reads where that fails.
 pub(crate) fn settings() -> Settings {
@@ -67,7 +71,8 @@ pub(crate) fn settings() -> Settings {
         fallback: true,
         rpi: None,
         heartbeat: Duration::from_millis(100),
-        configuration: 1,
+        paths: vec![(1, 99)],
+        fresh: DEADLINE,
         assemblies: vec![101],
         every_frame: false,
         originator: 0x5EED,
@@ -88,9 +93,9 @@ pub(crate) fn heir(
     leftovers: Vec<Leftover>,
 ) -> Reading {
     let profile = Profile::built_in();
-    let explicit = Explicit::new(endpoint(address), PATIENT, profile.clone(), true);
-    let listen = Listen::new(explicit, profile.clone(), settings, first_frame, Hub::default(), leftovers);
-    Reading::new(Source::Listen(Box::new(listen)), profile)
+    let explicit = explicit(address, PATIENT);
+    let listen = Listen::new(explicit, settings, first_frame, Hub::default(), (leftovers, &BTreeMap::new()));
+    Reading::new(listen, profile)
 }
 
 /// Gathers until something is so; returns everything that was said on the way.

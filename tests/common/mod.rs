@@ -21,6 +21,7 @@ pub(crate) mod program;
 pub(crate) mod reading;
 pub(crate) mod relay;
 pub(crate) mod simulated;
+pub(crate) mod states;
 pub(crate) mod trouble;
 pub(crate) mod truth;
 pub(crate) mod usage;

@@ -6,27 +6,29 @@
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 
+use super::namespace::name_of;
 use super::process::run;
 
 /// Set for the copy of the test that runs inside.
 const INSIDE: &str = "PM500_TEST_INSIDE_NAMESPACES";
 
-/// Runs a test in a network of its own; `name` is the test's, its module included.
+/// Runs a test in a network of its own.
 ///
 /// # Panics
 /// The test failed, or this user may not make namespaces.
 #[track_caller]
-pub(crate) fn isolated(name: &str, test: impl FnOnce()) {
+pub(crate) fn isolated(test: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         return test();
     }
+    let name = name_of(&test);
     let mut command = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {
         command.args(["--user", "--map-root-user"]);
     }
     command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]);
     let itself = std::env::current_exe().expect("a test knows its program");
-    command.arg(itself).args(["--exact", name, "--nocapture"]).env(INSIDE, "1").stdin(Stdio::null());
+    command.arg(itself).args(["--exact", &name, "--nocapture"]).env(INSIDE, "1").stdin(Stdio::null());
     let ended = command.output().expect("unshare is there: install util-linux");
     // Through print!, so that it shows when a test's output does.
     print!("{}", String::from_utf8_lossy(&ended.stdout));

@@ -1,7 +1,10 @@
 //! The third-party programs under target/peers, which tests/run.sh sets up.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 
 use serde_json::Value;
 
@@ -14,8 +17,12 @@ pub(crate) fn peer(name: &str) -> PathBuf {
     path
 }
 
-/// An empty directory for one test's files.
+/// An empty directory for one test's files, by a name that no other test has.
 pub(crate) fn scratch(test: &str) -> PathBuf {
+    static TAKEN: Mutex<BTreeMap<String, ThreadId>> = Mutex::new(BTreeMap::new());
+    let us = thread::current().id();
+    let taken = *TAKEN.lock().unwrap_or_else(PoisonError::into_inner).entry(test.to_owned()).or_insert(us);
+    assert_eq!(taken, us, "another test has the directory {test}");
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _ = std::fs::remove_dir_all(&path);
     std::fs::create_dir_all(&path).expect("the target directory can be written");

@@ -55,6 +55,17 @@ impl Process {
         found.lines().find(|line| line.contains(wanted)).unwrap_or_default().to_owned()
     }
 
+    /// Whether something was printed on stdout so far.
+    pub(crate) fn heard(&mut self, wanted: &str) -> bool {
+        while let Ok(line) = self.lines.try_recv() {
+            match line {
+                Line::Out(line) => self.printed.push_str(&line),
+                Line::Err(line) => self.complained.push_str(&line),
+            }
+        }
+        self.printed.contains(wanted)
+    }
+
     /// The first line on stderr, whole lines only, that contains `wanted`.
     pub(crate) fn wait_for_log(&mut self, wanted: &str) -> String {
         let until = Instant::now() + DEADLINE;
@@ -77,6 +88,13 @@ impl Process {
     pub(crate) fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).expect("an id is positive");
         kill_process(Pid::from_raw(id).expect("an id is not zero"), signal).expect("the program runs");
+    }
+
+    /// Gives the program this input; more may follow.
+    pub(crate) fn give(&mut self, input: &str) {
+        let stdin = self.child.stdin.as_mut().expect("stdin is a pipe");
+        stdin.write_all(input.as_bytes()).expect("the program reads");
+        stdin.flush().expect("the program reads");
     }
 
     /// Gives the program this input and then the end of it, waits until it ends with this status, and returns
@@ -119,7 +137,12 @@ impl Process {
     }
 
     fn next_line(&mut self, until: Instant) -> Result<(), RecvTimeoutError> {
-        match self.lines.recv_timeout(until.saturating_duration_since(Instant::now()))? {
+        let left = until.saturating_duration_since(Instant::now());
+        // A program that never falls silent must not make the wait endless.
+        if left.is_zero() {
+            return Err(RecvTimeoutError::Timeout);
+        }
+        match self.lines.recv_timeout(left)? {
             Line::Out(line) => self.printed.push_str(&line),
             Line::Err(line) => self.complained.push_str(&line),
         }

@@ -83,8 +83,18 @@ impl Program {
     #[track_caller]
     pub(crate) fn wait_for_all(&mut self, wanted: &[&dyn Fn(&Line) -> bool]) {
         let until = Instant::now() + DEADLINE;
-        while !wanted.iter().all(|wanted| self.lines().iter().any(wanted)) {
-            self.receive(until, "several lines");
+        let mut missing: Vec<_> = wanted.iter().collect();
+        let mut looked_at = 0;
+        loop {
+            while let Some(text) = self.out.get(looked_at) {
+                looked_at += 1;
+                let line = Line::parse(text);
+                missing.retain(|wanted| !wanted(&line));
+            }
+            if missing.is_empty() {
+                return;
+            }
+            self.receive(until, &format!("{} of {} lines", missing.len(), wanted.len()));
         }
     }
 
@@ -114,7 +124,7 @@ impl Program {
     /// is not kept, so that a test may last.
     pub(crate) fn take(&mut self, wait: Duration) -> Vec<Line> {
         let until = Instant::now() + wait;
-        while let Ok(said) = self.said.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        while let Ok(said) = self.next(until) {
             self.keep(said);
         }
         let taken = self.out.drain(..).map(|text| Line::parse(&text)).collect();
@@ -154,7 +164,7 @@ impl Program {
     pub(crate) fn end(mut self) -> Ended {
         let until = Instant::now() + DEADLINE;
         let code = loop {
-            match self.said.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match self.next(until) {
                 Ok(said) => self.keep(said),
                 Err(RecvTimeoutError::Timeout) => panic!("does not end:\n{}", self.told()),
                 Err(RecvTimeoutError::Disconnected) => break self.code(until),
@@ -190,10 +200,16 @@ impl Program {
 
     #[track_caller]
     fn receive(&mut self, until: Instant, what: &str) {
-        match self.said.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        match self.next(until) {
             Ok(said) => self.keep(said),
             Err(why) => panic!("{why} while waiting for: {what}\n{}", self.told()),
         }
+    }
+
+    /// What is said next; a program that never falls silent must not make a wait endless.
+    fn next(&self, until: Instant) -> Result<Said, RecvTimeoutError> {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(RecvTimeoutError::Timeout) } else { self.said.recv_timeout(left) }
     }
 
     fn keep(&mut self, said: Said) {

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telegraf_pm500::collector::Collector;
+use telegraf_pm500::collector::intake::{Taken, take_in};
 use telegraf_pm500::collector::schedule::Due;
 use telegraf_pm500::collector::state::State;
 use telegraf_pm500::config::{Config, MeterConfig, Overrides};
-use telegraf_pm500::enip::stream::Sample;
+use telegraf_pm500::host::tcp::Protocol;
 use telegraf_pm500::meter::profile::PASSWORD_REGISTER;
-use telegraf_pm500::meter::{Profile, Readings, Table, TableSet, Use};
+use telegraf_pm500::meter::{Access, Profile, Readings, Sizes, Table, TableSet, Use, WordOrder, block};
 use telegraf_pm500::simulator::{Asked, Options, Record, SimulatedMeter, Simulator};
-use telegraf_pm500::source::{Endpoint, Failure, Gather, Notice, Source, Timeouts, Traffic};
+use telegraf_pm500::source::eip::Eip;
+use telegraf_pm500::source::{
+    Deadline, Endpoint, Explicit, Failure, Modbus, Notice, Samples, Source, Tcp, Timeouts, Traffic, modbus,
+};
 
 use super::lines::Lines;
 
@@ -38,29 +42,47 @@ pub(crate) fn endpoint(address: SocketAddr) -> Endpoint {
     Endpoint { host: address.ip().to_string(), port: address.port() }
 }
 
+fn tcp(address: SocketAddr, protocol: Protocol) -> Tcp {
+    Tcp { endpoint: endpoint(address), protocol }
+}
+
+/// Reads a meter explicitly, and refuses other devices.
+pub(crate) fn explicit(address: SocketAddr, timeouts: Timeouts) -> Explicit {
+    let profile = Profile::built_in();
+    let way = tcp(address, Protocol::EtherNetIp);
+    Explicit::new(Eip::new(way, timeouts, Some(profile.identity.clone())), Sizes::of(&profile))
+}
+
+/// Reads a meter over Modbus TCP.
+pub(crate) fn modbus(address: SocketAddr, timeouts: Timeouts, settings: modbus::Settings) -> Modbus {
+    Modbus::new(tcp(address, Protocol::ModbusTcp), timeouts, settings)
+}
+
 pub(crate) fn set(tables: &[Table]) -> TableSet {
     tables.iter().copied().collect()
 }
 
 /// A source, and what it has read.
 pub(crate) struct Reading {
-    pub(crate) source: Source,
+    pub(crate) source: Box<dyn Source>,
     pub(crate) profile: Arc<Profile>,
+    pub(crate) word_order: WordOrder,
     pub(crate) readings: Readings,
     pub(crate) traffic: Traffic,
     pub(crate) failures: Vec<(Table, Failure)>,
     /// What happened to a listener in the last gather.
     pub(crate) notices: Vec<Notice>,
     /// The new samples of the last gather.
-    pub(crate) samples: Vec<(Table, u16, Sample)>,
+    pub(crate) samples: Vec<Samples>,
 }
 
 impl Reading {
-    pub(crate) fn new(source: Source, profile: Arc<Profile>) -> Reading {
+    pub(crate) fn new(source: impl Source + 'static, profile: Arc<Profile>) -> Reading {
         let readings = Readings::new(profile.elements.len());
         Reading {
-            source,
+            source: Box::new(source),
             profile,
+            word_order: WordOrder::default(),
             readings,
             traffic: Traffic::default(),
             failures: Vec::new(),
@@ -72,10 +94,17 @@ impl Reading {
     /// Reads these tables.
     pub(crate) async fn gather(&mut self, tables: &[Table]) {
         self.readings.begin();
-        let mut gather = Gather::new(set(tables), &mut self.readings, &mut self.traffic);
-        self.source.gather(&mut gather).await;
-        assert_eq!(gather.tried, set(tables), "every table is accounted for");
-        (self.failures, self.notices, self.samples) = (gather.failures, gather.notices, gather.samples);
+        let wanted = block::spans(&self.profile, set(tables), self.source.access());
+        let mut answer = self.source.read(&wanted, Deadline::within(PATIENT.request * 10)).await;
+        let map = (&*self.profile, self.word_order);
+        let Taken { failures, .. } = take_in(&answer, set(tables), map, &mut self.readings);
+        self.failures = failures;
+        self.traffic += answer.traffic;
+        (self.notices, self.samples) = (std::mem::take(&mut answer.notices), answer.samples);
+        for table in tables {
+            let told = self.readings.taken(*table).is_some() || self.failed().contains(*table);
+            assert!(told, "{table} is neither read nor failed");
+        }
     }
 
     /// The tables that failed.
@@ -86,7 +115,7 @@ impl Reading {
     /// The names of a table's fields that are missing; every other one is what the meter has.
     #[track_caller]
     pub(crate) fn missing(&self, meter: &SimulatedMeter, table: Table) -> Vec<&str> {
-        let modbus = matches!(self.source, Source::Modbus(_));
+        let modbus = self.source.access() == Access::Registers;
         let mut missing = Vec::new();
         for (index, element) in self.profile.elements_of(table) {
             let carried = if modbus { element.modbus.is_some() } else { element.place.is_some() };

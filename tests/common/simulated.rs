@@ -1,5 +1,7 @@
 //! Simulated meters inside the test's own process, so that a test can break, heal and question them.
 
+use std::net::{Ipv4Addr, UdpSocket};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,11 +23,10 @@ impl Simulated {
         Simulated::with(Options { count, frozen: true, ..Options::default() })
     }
 
-    /// Starts meters on free ports of addresses that no other test is likely to use: a meter that is stopped
-    /// finds its ports free when it returns.
+    /// Starts meters on free ports of addresses that no other test uses: a meter that is stopped finds its ports
+    /// free when it returns.
     pub(crate) fn with(options: Options) -> Simulated {
-        let bind = [127, rand::random_range(1..=254), rand::random_range(1..=254), 1].into();
-        Simulated::at(Options { bind, ..options })
+        Simulated::at(Options { bind: own_network(), ..options })
     }
 
     /// Starts meters at the addresses that the options name.
@@ -89,6 +90,20 @@ impl Simulated {
     /// How often the data of an assembly was read.
     pub(crate) fn reads(&self, index: usize, assembly: u16) -> u64 {
         reads(&self.meter(index).record(), assembly)
+    }
+}
+
+/// The first of 250 loopback addresses that no other test uses, in this program or in another one, until it ends.
+pub(crate) fn own_network() -> Ipv4Addr {
+    /// Whoever has this port at a network's last address has the network.
+    const MARK: u16 = 2221;
+    static TAKEN: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
+    loop {
+        let [b, c] = [rand::random_range(16..=254), rand::random_range(1..=254)];
+        if let Ok(mark) = UdpSocket::bind((Ipv4Addr::new(127, b, c, 254), MARK)) {
+            TAKEN.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
+            return Ipv4Addr::new(127, b, c, 1);
+        }
     }
 }
 

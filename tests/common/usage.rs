@@ -40,6 +40,13 @@ pub(crate) fn usual_descriptors(seen: &[usize]) -> usize {
     seen.iter().copied().max_by_key(|descriptors| count(*descriptors)).unwrap_or_default()
 }
 
+/// What a process has open, as the kernel names it.
+pub(crate) fn open_files(process: u32) -> Vec<String> {
+    let entries = std::fs::read_dir(format!("/proc/{process}/fd")).expect("the program runs");
+    let names = entries.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    names.map(|name| name.display().to_string()).collect()
+}
+
 /// The machine and the build in a few words, for results that are kept.
 pub(crate) fn machine() -> String {
     // All of them: a process may have been kept off some.

@@ -48,6 +48,7 @@ quietly_install() {
 first_steps_as() {
     local user=$1 dumped
     runuser -u "$user" -- telegraf-pm500 --version >/dev/null || fail "--version as $user"
+    runuser -u "$user" -- telegraf-pm500-sparkplug --check-config >$log 2>&1 || fail "the second program's --check-config as $user"
     runuser -u "$user" -- telegraf-pm500 --check-config | grep -q 'valid, 0 meters' || fail "--check-config as $user"
     dumped=$(runuser -u "$user" -- telegraf-pm500 dump --simulated 2>$log) || fail "dump --simulated as $user"
     for meter in simulated-eip simulated-modbus; do
@@ -86,12 +87,15 @@ first_steps_as nobody
 for page in $(dpkg --listfiles telegraf-pm500 | grep '/man/man.*gz'); do
     gzip --test "$page" || fail "$page"
 done
-for needed in $examples/execd.conf /usr/share/doc/telegraf-pm500/{copyright,changelog.gz} \
-    /usr/share/man/man1/telegraf-pm500{,-dump}.1.gz /usr/share/man/man5/telegraf-pm500.5.gz \
+for needed in $examples/{execd.conf,README.md} /usr/share/doc/telegraf-pm500/{copyright,changelog.gz,README.md,sample-config.toml} \
+    /usr/share/man/man1/telegraf-pm500{,-dump,-sparkplug}.1.gz /usr/share/man/man5/telegraf-pm500{,-sparkplug}.5.gz \
     /usr/share/bash-completion/completions/telegraf-pm500 /usr/share/zsh/vendor-completions/_telegraf-pm500 \
     /usr/share/fish/vendor_completions.d/telegraf-pm500.fish; do
     [ -s "$needed" ] || fail "$needed is not installed"
 done
+[ "$(wc -l <$config)" -lt 12 ] || fail "$config is so long that upgrades will ask about its comments"
+telegraf-pm500 --sample-config | cmp - /usr/share/doc/telegraf-pm500/sample-config.toml || fail "the sample is another one"
+! grep -rnE '\]\((\.\./)*(tests|packaging|src)/' /usr/share/doc/telegraf-pm500 || fail "a document leads out of the package"
 grep -q "^tokio " /usr/share/doc/telegraf-pm500/copyright || fail "the licenses of the crates are missing"
 dpkg --verify telegraf-pm500 || fail "the files are not those of the package"
 quietly_install --purge telegraf-pm500
@@ -113,9 +117,9 @@ quietly_install --install /srv/first.deb
 kept "installs beside Telegraf, and leaves its configuration alone"
 first_steps_as telegraf
 
-# The shipped sample with its meter's two lines uncommented, and a faster clock.
+# The shipped file with its meter's two lines uncommented, and a faster clock.
 sed -i -e 's/# \(\[\[inputs.powermonitor_500.meter]]\)/\1/' -e 's/# address = .*/address = "127.0.0.2"/' \
-    -e 's/# interval = "10s"/interval = "1s"/' $config
+    -e '/^\[\[inputs.powermonitor_500]]/a interval = "1s"' $config
 edited=$(cat $config)
 cp $examples/execd.conf /etc/telegraf/telegraf.d/telegraf-pm500.conf
 runuser -u telegraf -- telegraf-pm500 simulate --bind 127.0.0.2 >/dev/null 2>&1 &

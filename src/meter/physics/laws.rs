@@ -1,86 +1,149 @@
-//! The laws that realtime values obey, each with the elements it touches.
+//! The laws that realtime values obey, each with the elements it touches and the premise under which it counts.
 //!
-//! A law is a formula over a few elements that gives their misfit: 0 where they fit, the relative departure
-//! elsewhere, nothing where they cannot tell under this load (no voltage, no current, a wiring in which the law
-//! need not hold). How large a misfit supports or contradicts a map is the law's own: a law that distortion, an
-//! unusual wiring or a load step between two blocks can break supports, and never contradicts.
+//! A law takes the values of its elements, absent ones as 0, and says nothing where its premise is not given: no
+//! voltage, no load above noise, fewer than three live phases, a wiring in which it need not hold. Otherwise it
+//! gives a misfit, 0 where the values fit, and what that means: it holds; it is odd, as a healthy meter under an
+//! unusual load can be; it is broken, as only a wrong map can be. Even a broken law alone contradicts nothing:
+//! see [`super::judge`].
 
-/// The quantities of three phases: name without phase, unit; then the total or system value.
-const STAR: [&str; 4] = ["voltage_l1_n_v", "voltage_l2_n_v", "voltage_l3_n_v", "voltage_ln_avg_v"];
-const DELTA: [&str; 4] = ["voltage_l1_l2_v", "voltage_l2_l3_v", "voltage_l3_l1_v", "voltage_ll_avg_v"];
-const CURRENT: [&str; 4] = ["current_l1_a", "current_l2_a", "current_l3_a", "current_n_a"];
-const ACTIVE: [&str; 4] =
-    ["active_power_l1_w", "active_power_l2_w", "active_power_l3_w", "active_power_total_w"];
-const APPARENT: [&str; 4] =
-    ["apparent_power_l1_va", "apparent_power_l2_va", "apparent_power_l3_va", "apparent_power_total_va"];
-const REACTIVE: [&str; 4] =
-    ["reactive_power_l1_var", "reactive_power_l2_var", "reactive_power_l3_var", "reactive_power_total_var"];
-const FACTOR: [&str; 4] = ["power_factor_l1", "power_factor_l2", "power_factor_l3", "power_factor_total"];
+use super::numbers::{ACTIVE, APPARENT, CURRENT, DELTA, FACTOR, FREQUENCY, REACTIVE, STAR, name};
 
-/// Elements of three phases and their total, average or neutral.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Group {
-    /// In words.
-    pub name: &'static str,
-    /// L1, L2, L3 (or L1-L2, L2-L3, L3-L1), then the fourth.
-    pub elements: [&'static str; 4],
-    /// Whether the three stand between two phases.
-    pub between: bool,
+/// What a law's premise is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Premise {
+    /// Apparent power per phase below which powers are noise, in VA.
+    pub least: f64,
+    /// Whether the values belong to one moment: they came in one block, or the load stood still.
+    pub together: bool,
 }
 
-/// Every group of the realtime table.
-pub const GROUPS: [Group; 7] = [
-    Group { name: "phase voltages", elements: STAR, between: false },
-    Group { name: "line voltages", elements: DELTA, between: true },
-    Group { name: "currents", elements: CURRENT, between: false },
-    Group { name: "active powers", elements: ACTIVE, between: false },
-    Group { name: "apparent powers", elements: APPARENT, between: false },
-    Group { name: "reactive powers", elements: REACTIVE, between: false },
-    Group { name: "power factors", elements: FACTOR, between: false },
-];
+impl Premise {
+    /// Values that belong together, of a meter of which nothing else is known.
+    pub const IN_ONE_MOMENT: Premise = Premise { least: NOISE, together: true };
+}
+
+/// Apparent power per phase below which powers are noise, in VA, where the meter's range is not known.
+pub(super) const NOISE: f64 = 20.0;
+
+/// What a misfit means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// The law holds, which is no matter of course.
+    Holds,
+    /// Neither for nor against the map.
+    Nothing,
+    /// Unusual, and known of healthy meters.
+    Odd,
+    /// Not known of any healthy meter.
+    Broken,
+}
+
+/// What a law found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found {
+    /// 0 where the values fit, the relative departure elsewhere.
+    pub misfit: f64,
+    /// What it means.
+    pub says: Says,
+}
+
+impl Found {
+    fn new(misfit: f64, says: Says) -> Option<Found> {
+        Some(Found { misfit, says })
+    }
+}
 
 /// One law.
 #[derive(Debug, Clone, Copy)]
 pub struct Law {
     /// The law, in words.
     pub name: &'static str,
-    /// The realtime elements it touches, in the order in which `misfit` takes their values.
-    pub elements: &'static [&'static str],
-    /// A misfit up to this supports the map.
-    pub supports: f64,
-    /// A misfit above this contradicts the map; never, when absent.
-    pub contradicts: Option<f64>,
-    /// The misfit of the values, which is negative where the law is broken to the harmless side only.
-    pub misfit: fn(&[f64]) -> Option<f64>,
-    /// What was found, in words, for a broken law.
+    /// Its elements by position, in the order in which `test` takes their values.
+    pub positions: &'static [usize],
+    /// A misfit up to this holds.
+    pub holds: f64,
+    /// Whether the values must belong to one moment; voltages hardly change between two blocks.
+    pub one_moment: bool,
+    /// Whether exchanged operands obey it just as well, so that it names none of them.
+    pub symmetric: bool,
+    /// Whether its values move with the load and may come in two blocks.
+    pub moves_with_load: bool,
+    /// Whether it is one of several ways in which meters show a value, so that breaking it is no misfit.
+    pub one_way: bool,
+    /// Whether means over time obey it, too: it adds, and does not multiply.
+    pub linear: bool,
+    /// What the values say; `None` without the premise.
+    pub test: fn(&[f64], &Premise) -> Option<Found>,
+    /// What was found, in words.
     pub found: fn(&[f64]) -> String,
 }
 
+impl Law {
+    /// The names of its elements.
+    pub fn elements(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.positions.iter().map(|position| name(*position))
+    }
+}
+
+const fn of(group: usize, phase: usize) -> usize {
+    4 * group + phase
+}
+
+const fn all(group: usize) -> [usize; 4] {
+    [4 * group, 4 * group + 1, 4 * group + 2, 4 * group + 3]
+}
+
 /// Every law.
-pub static LAWS: &[Law] = &[
+pub static LAWS: [Law; 27] = [
     Law {
-        name: "frequency is 40 to 70 Hz",
-        elements: &["frequency_hz"],
-        supports: 0.0,
-        contradicts: Some(0.0),
-        misfit: |v| (v[0] != 0.0).then(|| if (40.0..=70.0).contains(&v[0]) { 0.0 } else { 1.0 }),
+        name: "the frequency is that of a supply",
+        positions: &[FREQUENCY, 0, 1, 2, 4, 5, 6],
+        holds: 0.0,
+        one_moment: false,
+        symmetric: false,
+        moves_with_load: false,
+        one_way: false,
+        linear: false,
+        test: |v, _| {
+            // A dead bus has stray frequencies; a generator runs up from 20 Hz, railways have 16.7.
+            if largest(&v[1..]) < LIVE || v[0] == 0.0 {
+                return None;
+            }
+            match v[0] {
+                45.0..=66.0 => Found::new(0.0, Says::Holds),
+                10.0..=100.0 => Found::new(0.5, Says::Nothing),
+                _ => Found::new(1.0, Says::Broken),
+            }
+        },
         found: |v| format!("frequency_hz is {:.3e}", v[0]),
     },
-    mean(&STAR),
-    mean(&DELTA),
+    mean(&all(STAR)),
+    mean(&all(DELTA)),
     Law {
         name: "line voltage is the square root of 3 times phase voltage",
-        elements: &[STAR[0], STAR[1], STAR[2], DELTA[0], DELTA[1], DELTA[2]],
-        supports: 0.05,
-        contradicts: Some(0.05),
-        misfit: |v| {
+        positions: &[0, 1, 2, 4, 5, 6],
+        holds: 0.03,
+        one_moment: false,
+        symmetric: false,
+        moves_with_load: false,
+        one_way: false,
+        linear: false,
+        test: |v, _| {
             let (star, delta) = (three(v), three(&v[3..]));
-            if !alive(&star) || !alive(&delta) {
+            if !alive(&star) || !alive(&delta) || largest(&delta) < LIVE {
+                return None;
+            }
+            let misfit = (line_ratio(v) / 3f64.sqrt() - 1.0).abs();
+            if too_long(&star, &delta).is_some() {
+                Found::new(misfit.max(0.1), Says::Broken)
+            } else if !balanced(&star) {
                 None
-            } else if too_long(&star, &delta).is_some() {
-                Some(1.0)
+            } else if !balanced(&delta) {
+                Found::new(misfit.max(0.1), Says::Odd)
+            } else if misfit <= 0.03 {
+                Found::new(misfit, Says::Holds)
             } else {
-                (balanced(&star) && balanced(&delta)).then(|| (line_ratio(v) / 3f64.sqrt() - 1.0).abs())
+                Found::new(misfit, if misfit > 0.06 { Says::Broken } else { Says::Nothing })
             }
         },
         found: |v| match too_long(&three(v), &three(&v[3..])) {
@@ -92,61 +155,65 @@ pub static LAWS: &[Law] = &[
             None => format!("the ratio is {:.3}", line_ratio(v)),
         },
     },
-    line(&[STAR[0], STAR[1], STAR[2], DELTA[0]]),
-    line(&[STAR[1], STAR[2], STAR[0], DELTA[1]]),
-    line(&[STAR[2], STAR[0], STAR[1], DELTA[2]]),
+    side(&[0, 1, 2, 4]),
+    side(&[1, 2, 0, 5]),
+    side(&[2, 0, 1, 6]),
+    sum("total power is the sum of the phases", &all(ACTIVE)),
+    sum("total reactive power is the sum of the phases", &all(REACTIVE)),
+    Law { one_way: true, ..sum("total apparent power is the sum of the phases", &all(APPARENT)) },
+    triangle(&[of(ACTIVE, 0), of(REACTIVE, 0), of(APPARENT, 0)]),
+    triangle(&[of(ACTIVE, 1), of(REACTIVE, 1), of(APPARENT, 1)]),
+    triangle(&[of(ACTIVE, 2), of(REACTIVE, 2), of(APPARENT, 2)]),
+    triangle(&[of(ACTIVE, 3), of(REACTIVE, 3), of(APPARENT, 3)]),
+    factor(&[of(ACTIVE, 0), of(APPARENT, 0), of(FACTOR, 0)]),
+    factor(&[of(ACTIVE, 1), of(APPARENT, 1), of(FACTOR, 1)]),
+    factor(&[of(ACTIVE, 2), of(APPARENT, 2), of(FACTOR, 2)]),
+    factor(&[of(ACTIVE, 3), of(APPARENT, 3), of(FACTOR, 3)]),
+    cosine(&[of(ACTIVE, 0), of(REACTIVE, 0), of(FACTOR, 0)]),
+    cosine(&[of(ACTIVE, 1), of(REACTIVE, 1), of(FACTOR, 1)]),
+    cosine(&[of(ACTIVE, 2), of(REACTIVE, 2), of(FACTOR, 2)]),
+    cosine(&[of(ACTIVE, 3), of(REACTIVE, 3), of(FACTOR, 3)]),
+    volt_amperes(&[of(STAR, 0), of(CURRENT, 0), of(APPARENT, 0)]),
+    volt_amperes(&[of(STAR, 1), of(CURRENT, 1), of(APPARENT, 1)]),
+    volt_amperes(&[of(STAR, 2), of(CURRENT, 2), of(APPARENT, 2)]),
     Law {
-        name: "total power is the sum of the phases",
-        elements: &ACTIVE,
-        supports: 0.02,
-        contradicts: Some(0.02),
-        misfit: |v| {
-            // A meter wired for a balanced load may show one phase for all three, and one without a neutral none.
-            let parts = three(v);
-            let unusual = parts == [0.0; 3] || near(v[3], 3.0 * parts[0], 0.0, 0.02 * largest(v));
-            let misfit = sum_misfit(v)?;
-            (misfit <= 0.02 || !unusual).then_some(misfit)
+        name: "apparent power is the square root of 3 times line voltage and current",
+        positions: &[0, 1, 2, 4, 5, 6, 8, 9, 10, of(APPARENT, 3)],
+        holds: 0.05,
+        one_moment: false,
+        symmetric: true,
+        moves_with_load: true,
+        one_way: false,
+        linear: false,
+        test: |v, premise| {
+            // Where the phases are shown, they say it better.
+            if largest(&v[..3]) > 0.0 || !alive(&three(&v[3..])) || !alive(&three(&v[6..])) {
+                return None;
+            }
+            product(
+                v[9],
+                v[3..6].iter().sum::<f64>() * v[6..9].iter().sum::<f64>() / 27f64.sqrt(),
+                0.05,
+                premise,
+            )
         },
-        found: |v| format!("total {:.1} W, sum of the phases {:.1} W", v[3], three(v).iter().sum::<f64>()),
+        found: |v| format!("{:.1} VA for {:.1} V and {:.2} A", v[9], v[3], v[6]),
     },
-    Law {
-        name: "total reactive power is the sum of the phases",
-        elements: &REACTIVE,
-        supports: 0.02,
-        contradicts: None,
-        misfit: sum_misfit,
-        found: |v| {
-            format!("total {:.1} var, sum of the phases {:.1} var", v[3], three(v).iter().sum::<f64>())
-        },
-    },
-    triangle(&[ACTIVE[0], REACTIVE[0], APPARENT[0]], Some(0.03)),
-    triangle(&[ACTIVE[1], REACTIVE[1], APPARENT[1]], Some(0.03)),
-    triangle(&[ACTIVE[2], REACTIVE[2], APPARENT[2]], Some(0.03)),
-    triangle(&[ACTIVE[3], REACTIVE[3], APPARENT[3]], None),
-    factor(&[ACTIVE[0], APPARENT[0], FACTOR[0]], Some(0.4)),
-    factor(&[ACTIVE[1], APPARENT[1], FACTOR[1]], Some(0.4)),
-    factor(&[ACTIVE[2], APPARENT[2], FACTOR[2]], Some(0.4)),
-    factor(&[ACTIVE[3], APPARENT[3], FACTOR[3]], None),
-    volt_amperes(&[STAR[0], CURRENT[0], APPARENT[0]]),
-    volt_amperes(&[STAR[1], CURRENT[1], APPARENT[1]]),
-    volt_amperes(&[STAR[2], CURRENT[2], APPARENT[2]]),
     Law {
         name: "neutral current is the sum of the phase currents",
-        elements: &[
-            CURRENT[0],
-            CURRENT[1],
-            CURRENT[2],
-            CURRENT[3],
-            ACTIVE[0],
-            ACTIVE[1],
-            ACTIVE[2],
-            REACTIVE[0],
-            REACTIVE[1],
-            REACTIVE[2],
-        ],
-        supports: 0.05,
-        contradicts: None,
-        misfit: |v| {
+        positions: &[8, 9, 10, 11, 12, 13, 14, 20, 21, 22],
+        holds: 0.05,
+        one_moment: false,
+        symmetric: false,
+        moves_with_load: true,
+        one_way: false,
+        linear: false,
+        test: |v, _| {
+            // Without three live phases the angles between the currents are not known.
+            let most = largest(&v[..3]);
+            if most <= 0.1 || v[3].abs() <= 0.01 * most || v[4..7].contains(&0.0) {
+                return None;
+            }
             // Each current lags its voltage by atan2(Q, P); the voltages are 120° apart, in either order.
             let turn = std::f64::consts::TAU / 3.0;
             let sum = |direction: f64| {
@@ -155,23 +222,44 @@ pub static LAWS: &[Law] = &[
                 let im: f64 = (0..3).map(|n| v[n].abs() * angle(n).sin()).sum();
                 (re.hypot(im) - v[3].abs()).abs()
             };
-            let most = largest(&v[..3]);
-            // Without a current of its own the neutral cannot be told from a dead element.
-            (most > 0.1 && v[3].abs() > 0.01 * most).then(|| sum(-1.0).min(sum(1.0)) / most)
+            let misfit = sum(-1.0).min(sum(1.0)) / most;
+            Found::new(misfit, if misfit <= 0.05 { Says::Holds } else { Says::Nothing })
         },
         found: |v| format!("current_n_a is {:.2} A", v[3]),
     },
 ];
 
-const fn mean(elements: &'static [&'static str]) -> Law {
+/// Volts from which a phase is live, whatever the ratios.
+const LIVE: f64 = 10.0;
+
+const fn mean(positions: &'static [usize]) -> Law {
     Law {
         name: "system voltage is the mean of the phases",
-        elements,
-        supports: 0.03,
-        contradicts: Some(0.03),
-        misfit: |v| {
-            let mean = three(v).iter().sum::<f64>() / 3.0;
-            alive(&three(v)).then(|| (v[3] / mean - 1.0).abs())
+        positions,
+        holds: 0.02,
+        one_moment: false,
+        symmetric: false,
+        moves_with_load: false,
+        one_way: false,
+        linear: true,
+        test: |v, _| {
+            let parts = three(v);
+            if !alive(&parts) || largest(&parts) < 1.0 || v[3] == 0.0 {
+                return None;
+            }
+            let mean = parts.iter().sum::<f64>() / 3.0;
+            let misfit = (v[3] / mean - 1.0).abs();
+            let (low, high) = (0.9 * least(&parts), 1.1 * largest(&parts));
+            // Some meters show one phase, or the voltage of the other kind, which is the square root of 3 off.
+            let other =
+                [3f64.sqrt(), 1.0 / 3f64.sqrt()].iter().any(|by| (v[3] / (mean * by) - 1.0).abs() < 0.05);
+            let says = match misfit {
+                ..=0.02 => Says::Holds,
+                _ if (low..=high).contains(&v[3]) => Says::Nothing,
+                _ if other || (0.5 * mean..2.0 * mean).contains(&v[3]) => Says::Odd,
+                _ => Says::Broken,
+            };
+            Found::new(misfit, says)
         },
         found: |v| {
             let mean = three(v).iter().sum::<f64>() / 3.0;
@@ -180,65 +268,181 @@ const fn mean(elements: &'static [&'static str]) -> Law {
     }
 }
 
-/// Two phases and the third, and the line voltage between the two: cos 120° = -1/2.
-const fn line(elements: &'static [&'static str]) -> Law {
+/// Two phases and the third, and the line voltage between the two: cos 120° = -1/2. It holds in networks of
+/// three phases only, and contradicts nothing.
+const fn side(positions: &'static [usize]) -> Law {
     Law {
         name: "line voltage is the side opposite to 120° between its phase voltages",
-        elements,
-        supports: 0.03,
-        contradicts: None,
-        misfit: |v| {
+        positions,
+        holds: 0.02,
+        one_moment: false,
+        symmetric: false,
+        moves_with_load: false,
+        one_way: false,
+        linear: false,
+        test: |v, _| {
+            if !alive(&three(v)) || v[3] == 0.0 {
+                return None;
+            }
             let expected = (v[0] * v[0] + v[1] * v[1] + v[0] * v[1]).sqrt();
-            alive(&three(v)).then(|| (v[3] / expected - 1.0).abs())
+            let misfit = (v[3] / expected - 1.0).abs();
+            Found::new(misfit, if misfit <= 0.02 { Says::Holds } else { Says::Nothing })
         },
         found: |v| format!("{:.1} V over phases of {:.1} and {:.1} V", v[3], v[0], v[1]),
     }
 }
 
-/// P² + Q² never exceeds S²; with little distortion it equals S². How a system's S is summed up is the meter's own.
-const fn triangle(elements: &'static [&'static str], contradicts: Option<f64>) -> Law {
+const fn sum(name: &'static str, positions: &'static [usize]) -> Law {
+    Law {
+        name,
+        positions,
+        holds: 0.01,
+        one_moment: true,
+        symmetric: false,
+        moves_with_load: false,
+        one_way: false,
+        linear: true,
+        test: |v, premise| {
+            let (parts, size) = (three(v), largest(v));
+            let live = parts.iter().filter(|part| part.abs() > 0.02 * size).count();
+            if size < premise.least || live < 2 {
+                return None;
+            }
+            let misfit = (v[3] - parts.iter().sum::<f64>()).abs() / size;
+            // A meter for a balanced load shows one phase for all; some add up amounts, or as vectors.
+            let amounts = parts.iter().map(|part| part.abs()).sum::<f64>();
+            let usual =
+                [3.0 * parts[0], amounts].iter().any(|sum| (v[3].abs() - sum.abs()).abs() < 0.02 * size);
+            let vectors = v[3].abs() < amounts;
+            let says = match misfit {
+                ..=0.01 => Says::Holds,
+                // With two transformers L2 is missing, and the sum with it.
+                _ if usual || misfit <= 0.05 || live < 3 || parts.contains(&0.0) => Says::Nothing,
+                _ if vectors && v[3].abs() >= 0.5 * amounts => Says::Nothing,
+                _ => Says::Odd,
+            };
+            Found::new(misfit, says)
+        },
+        found: |v| {
+            format!("the total is {:.1}, the sum of the phases {:.1}", v[3], three(v).iter().sum::<f64>())
+        },
+    }
+}
+
+/// P² + Q² never exceeds S²; with little distortion it equals S². A meter that shows no S shows 0.
+const fn triangle(positions: &'static [usize]) -> Law {
     Law {
         name: "active and reactive power fit into apparent power",
-        elements,
-        supports: 0.03,
-        contradicts,
-        misfit: |v| {
+        positions,
+        holds: 0.015,
+        one_moment: true,
+        symmetric: false,
+        moves_with_load: false,
+        one_way: false,
+        linear: false,
+        test: |v, premise| {
             let resultant = v[0].hypot(v[1]);
-            (v[2].max(resultant) >= 1.0).then(|| if v[2] > 0.0 { resultant / v[2] - 1.0 } else { 1.0 })
+            if resultant.max(v[2].abs()) < premise.least {
+                return None;
+            }
+            let misfit = if v[2] > 0.0 { resultant / v[2] - 1.0 } else { 1.0 };
+            let says = match misfit {
+                _ if v[2] == 0.0 => Says::Nothing,
+                // Nothing but active or nothing but reactive power: S is the other number once more.
+                -0.015..=0.015 if v[0].abs().min(v[1].abs()) > 0.02 * v[2] => Says::Holds,
+                0.05.. => Says::Broken,
+                _ => Says::Nothing,
+            };
+            Found::new(misfit, says)
         },
         found: |v| format!("{:.1} W and {:.1} var in {:.1} VA", v[0], v[1], v[2]),
     }
 }
 
-/// A meter that shows cos φ differs from P/S under distortion, so only a large difference contradicts.
-const fn factor(elements: &'static [&'static str], contradicts: Option<f64>) -> Law {
+/// Under distortion a meter shows P/S, cos φ or anything between: never less than P/S. 0 and 1 are held at night.
+const fn factor(positions: &'static [usize]) -> Law {
     Law {
         name: "power factor is P/S",
-        elements,
-        supports: 0.05,
-        contradicts,
-        misfit: |v| (v[1] >= 10.0).then(|| (v[2].abs() - (v[0] / v[1]).abs()).abs()),
+        positions,
+        holds: 0.01,
+        one_moment: true,
+        symmetric: false,
+        moves_with_load: false,
+        one_way: false,
+        linear: false,
+        test: |v, premise| {
+            let (ratio, shown) = ((v[0] / v[1]).abs(), v[2].abs());
+            if v[1] < premise.least {
+                return None;
+            }
+            let misfit = (shown - ratio).abs();
+            let says = match misfit {
+                // No power factor at all, or no apparent power: other laws say which.
+                _ if shown > 1.02 || ratio > 1.02 => Says::Nothing,
+                ..=0.01 if ratio > 0.02 => Says::Holds,
+                _ if shown == 0.0 || shown == 1.0 || misfit <= 0.1 => Says::Nothing,
+                _ => Says::Odd,
+            };
+            Found::new(misfit, says)
+        },
         found: |v| format!("{:.3}, while P/S is {:.3}", v[2].abs(), (v[0] / v[1]).abs()),
     }
 }
 
-/// The two blocks are read one after the other, so a load step can break it.
-const fn volt_amperes(elements: &'static [&'static str]) -> Law {
+/// The other power factor; without reactive power it is 1, which says nothing.
+const fn cosine(positions: &'static [usize]) -> Law {
+    Law {
+        name: "power factor is cos φ",
+        positions,
+        holds: 0.01,
+        one_moment: true,
+        symmetric: false,
+        moves_with_load: false,
+        one_way: false,
+        linear: false,
+        test: |v, premise| {
+            let (resultant, shown) = (v[0].hypot(v[1]), v[2].abs());
+            if resultant < premise.least || v[1].abs() < 0.05 * resultant || shown == 0.0 || shown >= 1.0 {
+                return None;
+            }
+            let misfit = (shown - v[0].abs() / resultant).abs();
+            Found::new(misfit, if misfit <= 0.01 && shown > 0.02 { Says::Holds } else { Says::Nothing })
+        },
+        found: |v| format!("{:.3}, while P and Q give {:.3}", v[2].abs(), v[0].abs() / v[0].hypot(v[1])),
+    }
+}
+
+const fn volt_amperes(positions: &'static [usize]) -> Law {
     Law {
         name: VOLT_AMPERES,
-        elements,
-        supports: 0.05,
-        contradicts: None,
-        misfit: |v| {
-            let product = (v[0] * v[1]).abs();
-            (v[2] > 10.0 || product > 10.0).then(|| (v[2] / product.max(f64::MIN_POSITIVE) - 1.0).abs())
-        },
+        positions,
+        holds: 0.03,
+        one_moment: false,
+        symmetric: true,
+        moves_with_load: true,
+        one_way: false,
+        linear: false,
+        test: |v, premise| product(v[2], (v[0] * v[1]).abs(), 0.03, premise),
         found: |v| format!("{:.1} VA, while {:.1} V x {:.2} A = {:.1} VA", v[2], v[0], v[1], v[0] * v[1]),
     }
 }
 
 /// The law that a wrong unit of currents or powers breaks.
 pub const VOLT_AMPERES: &str = "apparent power is voltage times current";
+
+/// A load step between two blocks breaks it by any factor that loads have; a wrong unit by more.
+fn product(shown: f64, product: f64, holds: f64, premise: &Premise) -> Option<Found> {
+    if shown.max(product) < premise.least || shown <= 0.0 || product <= 0.0 {
+        return None;
+    }
+    let (misfit, times) = ((shown / product - 1.0).abs(), (shown / product).max(product / shown));
+    let says = match misfit {
+        _ if misfit <= holds => Says::Holds,
+        _ if times > 20.0 || (premise.together && misfit > 0.1) => Says::Odd,
+        _ => Says::Nothing,
+    };
+    Found::new(misfit, says)
+}
 
 fn three(values: &[f64]) -> [f64; 3] {
     [values[0], values[1], values[2]]
@@ -248,14 +452,13 @@ fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |most: f64, value| most.max(value.abs()))
 }
 
-fn sum_misfit(values: &[f64]) -> Option<f64> {
-    let size = largest(values);
-    (size >= 1.0).then(|| (values[3] - three(values).iter().sum::<f64>()).abs() / size)
+fn least(parts: &[f64; 3]) -> f64 {
+    parts.iter().copied().fold(f64::MAX, f64::min)
 }
 
 /// No line voltage can exceed the sum of its two phase voltages.
 fn too_long(star: &[f64; 3], delta: &[f64; 3]) -> Option<usize> {
-    (0..3).find(|&i| delta[i] > 1.03 * (star[i] + star[(i + 1) % 3]))
+    (0..3).find(|&i| delta[i] > 1.05 * (star[i] + star[(i + 1) % 3]))
 }
 
 fn line_ratio(values: &[f64]) -> f64 {
@@ -265,48 +468,10 @@ fn line_ratio(values: &[f64]) -> f64 {
 /// Whether all three are clearly there; a dead phase proves nothing.
 fn alive(parts: &[f64; 3]) -> bool {
     let most = parts.iter().copied().fold(0.0, f64::max);
-    most > 1.0 && parts.iter().all(|part| *part > 0.1 * most)
+    most > 0.02 && parts.iter().all(|part| *part > 0.1 * most)
 }
 
 fn balanced(parts: &[f64; 3]) -> bool {
     let most = parts.iter().copied().fold(f64::MIN, f64::max);
-    let least = parts.iter().copied().fold(f64::MAX, f64::min);
-    most - least < 0.1 * most
-}
-
-fn near(a: f64, b: f64, relative: f64, absolute: f64) -> bool {
-    (a - b).abs() <= absolute + relative * b.abs()
-}
-
-impl Law {
-    /// What the law says about these values.
-    pub fn judge(&self, values: &[f64]) -> super::Verdict {
-        match (self.misfit)(values) {
-            None => super::Verdict::NotProvable,
-            Some(misfit) if misfit.abs() <= self.supports => super::Verdict::Consistent,
-            Some(misfit) if self.contradicts.is_some_and(|limit| misfit > limit) => {
-                super::Verdict::Contradicted((self.found)(values))
-            }
-            Some(_) => super::Verdict::NotProvable,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::meter::{Profile, Table};
-
-    #[test]
-    fn every_law_touches_realtime_elements_and_every_group_is_touched() {
-        let profile = Profile::built_in();
-        for law in LAWS {
-            for name in law.elements {
-                assert!(profile.index_of(Table::Realtime, name).is_some(), "{}: {name}", law.name);
-            }
-        }
-        for name in GROUPS.iter().flat_map(|group| group.elements) {
-            assert!(LAWS.iter().any(|law| law.elements.contains(&name)), "{name}");
-        }
-    }
+    most - least(parts) < 0.1 * most
 }

@@ -3,26 +3,17 @@
 use std::time::Duration;
 
 use super::path::Points;
+use super::refusal::{
+    CONSUMED_PATH, INVALID_SEGMENT, MULTIPLIER, O2T_SIZE, O2T_TYPE, OLD_SIZE, REDUNDANT_OWNER,
+    RPI_NOT_SUPPORTED, T2O_SIZE, T2O_TYPE, TRANSPORT, refusal, refusal_with,
+};
 use super::rules::Rules;
 use crate::enip::forward_open::{Application, ForwardOpen, Kind, SEQUENCE_COUNT_LEN};
 use crate::enip::status::Refusal;
 use crate::simulator::variant::Variant;
 
-const CONNECTION_FAILURE: u8 = 0x01;
 const PATH_SEGMENT_ERROR: u8 = 0x04;
 const PATH_DESTINATION_UNKNOWN: u8 = 0x05;
-
-const TRANSPORT: u16 = 0x0103;
-const OLD_SIZE: u16 = 0x0109;
-const RPI_NOT_SUPPORTED: u16 = 0x0111;
-const O2T_TYPE: u16 = 0x0123;
-const T2O_TYPE: u16 = 0x0124;
-const REDUNDANT_OWNER: u16 = 0x0125;
-const O2T_SIZE: u16 = 0x0127;
-const T2O_SIZE: u16 = 0x0128;
-const CONSUMED_PATH: u16 = 0x012A;
-const MULTIPLIER: u16 = 0x0133;
-const INVALID_SEGMENT: u16 = 0x0315;
 
 /// Transport byte: class in the low nibble, trigger above it (0 cyclic, 1 change of state).
 const CLASS: u8 = 0x0F;
@@ -30,16 +21,6 @@ const TRIGGER: u8 = 0x70;
 const REDUNDANT: u16 = 1 << 15;
 const HIGHEST_MULTIPLIER: u8 = 7;
 const FASTEST: Duration = Duration::from_millis(1);
-
-/// Connection failure with an extended status.
-pub(super) fn refusal(extended: u16) -> Refusal {
-    Refusal { general: CONNECTION_FAILURE, extended: vec![extended] }
-}
-
-/// Connection failure with an extended status and the value that would fit.
-fn refusal_with(extended: u16, value: u16) -> Refusal {
-    Refusal { general: CONNECTION_FAILURE, extended: vec![extended, value] }
-}
 
 /// The kind of connection that a path asks for.
 ///
@@ -58,7 +39,7 @@ pub(super) fn application(points: &Points, rules: &Rules) -> Result<Application,
     // An exclusive owner would need an output assembly, and the manual describes none.
     [Application::ListenOnly, Application::InputOnly]
         .into_iter()
-        .find(|application| u16::from(application.heartbeat_instance()) == points.consumed)
+        .find(|application| u16::from(rules.heartbeat_instance(*application)) == points.consumed)
         .ok_or_else(|| refusal(CONSUMED_PATH))
 }
 
@@ -91,7 +72,7 @@ pub(super) fn check(
     let old = rules.has(Variant::OldSizeError);
     for (asked, right, code) in [
         (open.o2t.size(), SEQUENCE_COUNT_LEN, O2T_SIZE),
-        (open.t2o.size(), SEQUENCE_COUNT_LEN + size, T2O_SIZE),
+        (open.t2o.size(), SEQUENCE_COUNT_LEN + rules.header_len() + size, T2O_SIZE),
     ] {
         if asked != right {
             return Err(refusal_with(if old { OLD_SIZE } else { code }, right));

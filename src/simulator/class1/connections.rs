@@ -9,26 +9,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::admission::{self, refusal};
+use super::admission;
 use super::path::Points;
 use super::producer::Producer;
+use super::refusal::{
+    DUPLICATE, NO_CONNECTION_LEFT, NO_OWNER, NOT_FOUND, OTHER_FIXED_OR_VARIABLE, OTHER_PRIORITY, OTHER_SIZE,
+    OTHER_TRIGGER, OWNERSHIP, RPI_NOT_ACCEPTABLE, refusal,
+};
 use super::rules::Rules;
 use crate::enip::forward_open::{Application, ForwardOpen, Kind, Opened, SEQUENCE_COUNT_LEN, Triad};
 use crate::enip::status::Refusal;
 use crate::simulator::fault::FrameFaults;
 use crate::simulator::record::{IoRecord, OpenConnection};
 use crate::simulator::variant::Variant;
-
-const DUPLICATE: u16 = 0x0100;
-const OWNERSHIP: u16 = 0x0106;
-const NOT_FOUND: u16 = 0x0107;
-const RPI_NOT_ACCEPTABLE: u16 = 0x0112;
-const NO_CONNECTION_LEFT: u16 = 0x0113;
-const NO_OWNER: u16 = 0x0119;
-const OTHER_SIZE: u16 = 0x0134;
-const OTHER_FIXED_OR_VARIABLE: u16 = 0x0135;
-const OTHER_PRIORITY: u16 = 0x0136;
-const OTHER_TRIGGER: u16 = 0x0138;
 
 /// RPI type in 0x0112: the one required to correct a mismatch.
 const REQUIRED_RPI: u16 = 4;
@@ -274,7 +267,8 @@ impl Connections {
             // Who sends to many chooses the ID.
             _ => (Kind::Multicast, stream, SocketAddrV4::new(self.group(assembly), self.io.port())),
         };
-        let mut producer = Producer::new(stream, assembly, open, sends, now);
+        let due = now + self.rules.first_frame(open.t2o_rpi);
+        let mut producer = Producer::new(stream, assembly, open, sends, due);
         producer.for_listener = application == Application::ListenOnly;
         self.producers.push(producer);
         stream
@@ -301,8 +295,10 @@ impl Connections {
         let closed = self.open.remove(position.ok_or_else(|| refusal(NOT_FOUND))?);
         *self.record.closed.entry(closed.application).or_default() += 1;
         if closed.application == Application::ListenOnly && self.rules.has(Variant::ListenerStopsOwner) {
-            let stream = self.producers.iter_mut().find(|producer| producer.stream == closed.stream);
-            stream.into_iter().for_each(|producer| producer.stopped = true);
+            let listened = self.producers.iter().find(|producer| producer.stream == closed.stream);
+            let assembly = listened.map(|producer| producer.assembly);
+            let streams = self.producers.iter_mut().filter(|producer| Some(producer.assembly) == assembly);
+            streams.for_each(|producer| producer.stopped = true);
         }
         self.settle();
         Ok(())
@@ -329,14 +325,30 @@ impl Connections {
         if originators.is_empty() {
             return originators;
         }
-        if !self.rules.has(Variant::Lingering) {
-            self.open.retain(|connection| !connection.dead);
+        if self.rules.has(Variant::KeepsDeadOwner) {
+            self.stop_abandoned();
         }
+        let rules = &self.rules;
+        self.open.retain(|c| !c.dead || rules.keeps_dead(c.application));
         self.settle();
         if !self.rules.has(Variant::TimeoutClosesSessions) {
             originators.clear();
         }
         originators
+    }
+
+    /// Stops the streams all of whose owners are dead.
+    fn stop_abandoned(&mut self) {
+        for producer in &mut self.producers {
+            let mut owners = self
+                .open
+                .iter()
+                .filter(|c| c.stream == producer.stream && c.application == Application::InputOnly)
+                .peekable();
+            if owners.peek().is_some() && owners.all(|owner| owner.dead) {
+                producer.stopped = true;
+            }
+        }
     }
 
     /// Ends listeners that have lost their owner, and streams that nobody is connected to.
@@ -349,7 +361,8 @@ impl Connections {
                     stream.for_listener && p.assembly == stream.assembly && p.kind == Kind::PointToPoint
                 };
                 let owner = |producer: &Producer| self.has_owner(producer);
-                !owner(stream) && !self.producers.iter().filter(beside).any(owner)
+                let survives = stream.for_listener && self.rules.has(Variant::ListenerSurvivesOwner);
+                !survives && !owner(stream) && !self.producers.iter().filter(beside).any(owner)
             })
             .map(|stream| stream.stream)
             .collect();
@@ -361,7 +374,9 @@ impl Connections {
 
     fn has_owner(&self, producer: &Producer) -> bool {
         let owner = |c: &Connection| {
-            c.stream == producer.stream && c.application == Application::InputOnly && !c.dead
+            c.stream == producer.stream
+                && c.application == Application::InputOnly
+                && (!c.dead || self.rules.has(Variant::KeepsDeadOwner))
         };
         self.open.iter().any(owner)
     }
@@ -374,19 +389,20 @@ impl Connections {
         mut read: impl FnMut(u8, u16) -> Vec<u8>,
         mut send: impl FnMut(&[u8], SocketAddrV4),
     ) {
-        let mut bytes = Vec::new();
+        let header_len = self.rules.header_len();
         for producer in self.producers.iter_mut().filter(|producer| producer.due <= now) {
             let alive = self.open.iter().any(|c| c.stream == producer.stream && !c.dead);
             if producer.stopped || !alive {
                 producer.due = now + producer.rpi;
                 continue;
             }
-            bytes.clear();
-            let (assembly, size) = (producer.assembly, producer.size.saturating_sub(SEQUENCE_COUNT_LEN));
-            producer.produce(now, self.rules.sample_period, faults, || read(assembly, size), &mut bytes);
-            if bytes.is_empty() {
+            let assembly = producer.assembly;
+            let size = producer.size.saturating_sub(SEQUENCE_COUNT_LEN + header_len);
+            let period = self.rules.sample_period;
+            let Some(bytes) = producer.produce(now, period, header_len, faults, || read(assembly, size))
+            else {
                 continue;
-            }
+            };
             *self.record.frames.entry(u16::from(assembly)).or_default() += 1;
             send(&bytes, producer.to);
             if std::mem::take(&mut faults.repeat_next) {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::connections::Originator;
 use super::path::Points;
+use super::refusal::{PRODUCED_PATH, refusal};
 use crate::enip::forward_open::{
     FORWARD_OPEN, ForwardClose, ForwardOpen, SOCKADDR_O2T_ITEM, SOCKADDR_T2O_ITEM, Triad, encode_sockaddr,
 };
@@ -14,7 +15,6 @@ use crate::enip::status::Refusal;
 use crate::simulator::meter::Meter;
 
 const NOT_ENOUGH_DATA: u8 = 0x13;
-const UNKNOWN_ASSEMBLY: u16 = 0x012B;
 
 /// What comes back: the data of a good or a bad reply, and socket address items.
 #[derive(Debug, Default)]
@@ -61,7 +61,7 @@ fn target(meter: &Meter, path: &[u8]) -> Result<(Points, u16), Refusal> {
     let size = meter
         .assembly_size(points.produced)
         .map_err(|general| Refusal { general, extended: Vec::new() })?
-        .ok_or_else(|| super::admission::refusal(UNKNOWN_ASSEMBLY))?;
+        .ok_or_else(|| refusal(PRODUCED_PATH))?;
     Ok((points, size))
 }
 

@@ -8,18 +8,21 @@
 //!   ↓
 //! connections   who is connected, what fits together, when it ends
 //! producer      one stream of frames: sequence, count, sample
+//! frame_shape   a frame's bytes
 //!   ↑
 //! udp           heartbeats in, frames out
 //! ```
 //!
-//! All but `udp` is pure: time is an argument. Sources: CIP Vol. 1 chapter 3 (connections, extended status),
+//! `refusal` has the reasons of all of them. All but `udp` is pure: time is an argument. Sources: CIP Vol. 1 chapter 3 (connections, extended status),
 //! Vol. 2 chapters 2 and 3 (socket address items, multicast address allocation), 1420-UM001D p78.
 
 mod admission;
 mod connections;
+mod frame_shape;
 pub(super) mod manager;
 mod path;
 mod producer;
+mod refusal;
 mod rules;
 pub(super) mod udp;
 
@@ -27,4 +30,4 @@ pub(super) mod udp;
 mod tests;
 
 pub(super) use connections::{Connections, Originator};
-pub(super) use rules::Rules;
+pub(super) use rules::{Rules, configuration, heartbeat_instance};

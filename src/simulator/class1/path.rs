@@ -5,16 +5,12 @@
 //! bits (`2D 00`, `25 00`); a scanner without configuration leaves it out. An empty data segment (`80 00`)
 //! may follow. Source: CIP Vol. 1 appendix C.
 
-use super::admission::refusal;
+use super::refusal::{
+    CONFIGURATION_SIZE, INVALID_SEGMENT, WRONG_PRODUCT, WRONG_REVISION, WRONG_TYPE, refusal,
+};
 use crate::enip::message::ASSEMBLY_CLASS;
 use crate::enip::status::Refusal;
 use crate::meter::identity::Identity;
-
-const WRONG_PRODUCT: u16 = 0x0114;
-const WRONG_TYPE: u16 = 0x0115;
-const WRONG_REVISION: u16 = 0x0116;
-const CONFIGURATION_SIZE: u16 = 0x0126;
-const INVALID_SEGMENT: u16 = 0x0315;
 
 /// Where a connection leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::frame_shape;
 use crate::enip::class1::Frame;
 use crate::enip::forward_open::{ForwardOpen, Kind};
 use crate::simulator::fault::FrameFaults;
@@ -36,13 +37,13 @@ pub(super) struct Producer {
 }
 
 impl Producer {
-    /// A stream as its first connection wants it; its first frame comes after one interval.
+    /// A stream as its first connection wants it, with the time of its first frame.
     pub(super) fn new(
         stream: u32,
         assembly: u8,
         open: &ForwardOpen,
         (kind, t2o_id, to): (Kind, u32, SocketAddrV4),
-        now: Instant,
+        due: Instant,
     ) -> Producer {
         Producer {
             stream,
@@ -57,7 +58,7 @@ impl Producer {
             size: open.t2o.size(),
             to,
             stopped: false,
-            due: now + open.t2o_rpi,
+            due,
             sequence: 0,
             count: 0,
             sampled: None,
@@ -65,16 +66,16 @@ impl Producer {
         }
     }
 
-    /// Makes the frame that is due: appends its bytes, unless a fault swallows it, and sets the time of the
-    /// next one. `read` fills in the assembly's data when a sample is older than `period`.
+    /// Makes the frame that is due, unless a fault swallows it, and sets the time of the next one. `read` fills
+    /// in the assembly's data when a sample is older than `period`; `header_len` bytes of status precede it.
     pub(super) fn produce(
         &mut self,
         now: Instant,
         period: Duration,
+        header_len: u16,
         faults: &mut FrameFaults,
         read: impl FnOnce() -> Vec<u8>,
-        out: &mut Vec<u8>,
-    ) {
+    ) -> Option<Vec<u8>> {
         let due = self.due;
         self.due += self.rpi;
         if self.due <= now {
@@ -82,17 +83,18 @@ impl Producer {
             self.due = now + self.rpi;
         }
         if self.sampled.is_none_or(|at| due.saturating_duration_since(at) >= period) {
-            self.sample = read();
+            self.sample = frame_shape::RUN[..usize::from(header_len)].to_vec();
+            self.sample.extend(read());
             self.sampled = Some(due);
             self.count = self.count.wrapping_add(1);
         }
         self.sequence = self.sequence.wrapping_add(1).wrapping_add(faults.jump_next.take().unwrap_or(0));
         if faults.drop_all {
-            return;
+            return None;
         }
         if faults.drop_next > 0 {
             faults.drop_next -= 1;
-            return;
+            return None;
         }
         let other_length = faults.length.map(|length| {
             let mut data = self.sample.clone();
@@ -101,6 +103,7 @@ impl Producer {
         });
         let connection = faults.connection.unwrap_or(self.t2o_id);
         let data = other_length.as_deref().unwrap_or(&self.sample);
-        Frame { connection, sequence: self.sequence, count: self.count, data }.encode(out);
+        let frame = Frame { connection, sequence: self.sequence, count: self.count, data };
+        Some(frame_shape::encode(&frame, faults.shape))
     }
 }

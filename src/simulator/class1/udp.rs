@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::UdpSocket;
@@ -16,6 +17,8 @@ use crate::simulator::meter::Meter;
 const SCHEDULED_TOS: u32 = 47 << 2;
 /// Time to live of multicast: the meter's own subnet.
 const TTL: u32 = 1;
+/// After a failed receive.
+const DEAF: Duration = Duration::from_millis(100);
 /// Longer than any heartbeat.
 const LONGEST: usize = 64;
 
@@ -38,21 +41,24 @@ pub(in crate::simulator) fn bind(address: SocketAddrV4) -> io::Result<UdpSocket>
 /// Serves the meter's connections until dropped.
 pub(in crate::simulator) async fn serve(socket: UdpSocket, meter: Arc<Meter>) {
     let mut datagram = [0; LONGEST];
-    let mut frames: Vec<(Vec<u8>, SocketAddrV4)> = Vec::new();
+    let mut deaf_until = None;
     loop {
         let wake = meter.connections().next_wake();
         tokio::select! {
-            received = socket.recv_from(&mut datagram) => {
-                if let Ok((length, SocketAddr::V4(from))) = received {
+            received = socket.recv_from(&mut datagram), if deaf_until.is_none() => match received {
+                Ok((length, SocketAddr::V4(from))) => {
                     heartbeat(&meter, datagram.get(..length).unwrap_or_default(), from);
                 }
-            }
+                Ok(_) => {}
+                // It may stay so: frames go on, at their own pace.
+                Err(_) => deaf_until = Some(Instant::now() + DEAF),
+            },
+            () = sleep_until(deaf_until.unwrap_or_else(Instant::now)), if deaf_until.is_some() => deaf_until = None,
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             () = meter.wait_for_io_change() => {}
         }
         meter.expire_connections(Instant::now());
-        produce(&meter, &mut frames);
-        for (bytes, to) in frames.drain(..) {
+        for (bytes, to) in produce(&meter) {
             // A full socket buffer loses frames, as a network does.
             let _ = socket.send_to(&bytes, to).await;
         }
@@ -69,7 +75,8 @@ fn heartbeat(meter: &Meter, datagram: &[u8], from: SocketAddrV4) {
 }
 
 /// Collects the frames that are due.
-fn produce(meter: &Meter, frames: &mut Vec<(Vec<u8>, SocketAddrV4)>) {
+fn produce(meter: &Meter) -> Vec<(Vec<u8>, SocketAddrV4)> {
+    let mut frames = Vec::new();
     let now = Instant::now();
     let silent = meter.is_silent();
     meter.with_frame_faults(|faults| {
@@ -83,4 +90,5 @@ fn produce(meter: &Meter, frames: &mut Vec<(Vec<u8>, SocketAddrV4)>) {
         );
         faults.drop_all = faulty;
     });
+    frames
 }

@@ -1,18 +1,19 @@
 //! Looks for an owner: one listen-only Forward Open, more of them only where the meter says what to change.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use crate::enip::forward_open::{Application, ForwardClose, ForwardOpen, SEQUENCE_COUNT_LEN, Triad};
 use crate::enip::hub::{Heartbeat, HubError, Sender};
 use crate::enip::refusal::{NextStep, explain};
-use crate::enip::stream::Stream;
+use crate::enip::stream::{Agreed, Stream};
 use crate::enip::{Accepted, class1};
-use crate::source::{Failure, Gather, explicit};
+use crate::source::transport::Connect;
+use crate::source::{Failure, FailureKind, Notice, eip};
 
 use super::Listen;
-use super::slot::{Connection, MULTIPLIER, Origin, Variations};
+use super::slot::{Connection, MULTIPLIER, Origin, Slot, Variations};
 
 /// Packet intervals to try when neither the configuration nor the meter names one, in milliseconds.
 const LADDER: [u64; 8] = [10, 20, 50, 100, 200, 250, 500, 1000];
@@ -29,44 +30,46 @@ pub(super) enum Miss {
     Refused(String, NextStep),
 }
 
-impl From<explicit::Miss> for Miss {
-    fn from(miss: explicit::Miss) -> Self {
+impl From<eip::Miss> for Miss {
+    fn from(miss: eip::Miss) -> Self {
         match miss {
-            explicit::Miss::Failure(failure) => Miss::Unreachable(failure),
-            explicit::Miss::Session(error) => Miss::Refused(error.to_string(), NextStep::Later),
+            eip::Miss::Failure(failure) => Miss::Unreachable(failure),
+            eip::Miss::Session(error) => Miss::Refused(error.to_string(), NextStep::Later),
         }
     }
 }
 
-impl Listen {
+impl<C: Connect> Listen<C> {
     /// Tries to open a connection, with every packet interval that makes sense.
-    pub(super) async fn look(&mut self, instance: u16, gather: &mut Gather<'_>) -> Result<(), Miss> {
-        let size = match self.explicit.size(instance, gather).await {
+    pub(super) async fn look(&mut self, instance: u16) -> Result<(), Miss> {
+        let size = match self.explicit.size(instance).await {
             // The meter is there; it is this assembly that is not what the profile says.
-            Err(explicit::Miss::Failure(Failure::WrongSize(wrong))) => {
-                return Err(Miss::Refused(wrong, NextStep::Stop));
+            Err(eip::Miss::Failure(wrong)) if wrong.kind == FailureKind::WrongSize => {
+                return Err(Miss::Refused(wrong.sentence, NextStep::Stop));
             }
             size => size?,
         };
-        let described = self.profile.assembly(instance).map(|assembly| assembly.min_size());
-        let size = size.or(described).unwrap_or_default();
-        let addresses = self.explicit.addresses(gather).await?;
+        let size = size.or(self.explicit.smallest(instance)).unwrap_or_default();
+        let addresses = self.explicit.eip.addresses().await?;
         let sender = self.hub.prepare(addresses.0).map_err(local)?;
         let mut ladder = self.ladder(instance);
         let mut tried: Vec<Duration> = Vec::new();
-        let mut varied = Variations::default();
+        let mut varied: HashMap<NextStep, usize> = HashMap::new();
+        let mut paths = self.settings.paths.clone().into_iter();
+        let mut path = paths.next().unwrap_or((1, self.settings.application.heartbeat_instance()));
         let mut suggestions = 0;
         let mut refused = String::new();
         while let Some((rpi, origin)) = ladder.pop_front() {
-            let open = self.open(instance, size, rpi);
+            let open = self.open(instance, path, size, rpi);
+            let asked = Instant::now();
             tried.push(rpi);
             // An open without an answer may have succeeded: it is closed before anything else is tried.
             self.leftovers.push((instance, closing(&open)));
-            let answer = self.explicit.open_connection(&open, gather).await?;
+            let answer = self.explicit.eip.open_connection(&open).await?;
             self.leftovers.pop();
             let (sentence, step) = match answer {
                 Ok(accepted) => {
-                    return self.attach(instance, sender, addresses, (&open, origin), &accepted).await;
+                    return self.attach(instance, sender, addresses, (&open, origin, asked), &accepted).await;
                 }
                 Err(refused) => explain(&refused.refusal),
             };
@@ -82,14 +85,25 @@ impl Listen {
                     ladder.retain(|(rpi, _)| !tried.contains(rpi));
                     refused = sentence;
                 }
-                NextStep::Variable | NextStep::HighPriority | NextStep::ChangeOfState => {
-                    let tried = varied.of(step).is_none_or(|tried| std::mem::replace(tried, true));
-                    if tried {
-                        return Err(Miss::Refused(sentence, NextStep::Stop));
+                NextStep::Variable | NextStep::OtherPriority | NextStep::ChangeOfState => {
+                    let tries = varied.entry(step).or_default();
+                    *tries += 1;
+                    if *tries > Variations::tries(step) {
+                        let next = if step == NextStep::OtherPriority { step } else { NextStep::Stop };
+                        return Err(Miss::Refused(sentence, next));
                     }
-                    self.vary(instance, step);
+                    if let Some(slot) = self.slots.get_mut(&instance) {
+                        slot.variations.vary(step);
+                    }
                     ladder.push_front((rpi, origin));
                 }
+                NextStep::OtherPath => match paths.next() {
+                    Some(other) => {
+                        path = other;
+                        ladder.push_front((rpi, origin));
+                    }
+                    None => return Err(Miss::Refused(sentence, step)),
+                },
                 step => return Err(Miss::Refused(sentence, step)),
             }
         }
@@ -110,77 +124,144 @@ impl Listen {
         VecDeque::from([first])
     }
 
-    /// Takes a variation up, or back if the owner before this one needed it.
-    pub(super) fn vary(&mut self, instance: u16, step: NextStep) {
-        let slot = self.slots.get_mut(&instance);
-        if let Some(variation) = slot.and_then(|slot| slot.variations.of(step)) {
-            *variation = !*variation;
-        }
-    }
-
-    pub(super) fn open(&self, instance: u16, size: u16, rpi: Duration) -> ForwardOpen {
+    fn open(
+        &self,
+        instance: u16,
+        (configuration, heartbeat): (u8, u8),
+        size: u16,
+        rpi: Duration,
+    ) -> ForwardOpen {
         let triad = Triad { connection: rand::random(), vendor: VENDOR, serial: self.settings.originator };
-        let open = ForwardOpen::new(
+        let mut open = ForwardOpen::new(
             self.settings.application,
             // The configuration lets nothing above 255 through.
             u8::try_from(instance).unwrap_or(u8::MAX),
-            self.settings.configuration,
+            configuration,
             triad,
             (self.settings.heartbeat, rpi),
             size,
         );
+        open.path.consumed = heartbeat;
         let variations = self.slots.get(&instance).map(|slot| slot.variations).unwrap_or_default();
         variations.apply(open)
     }
 
     /// Starts to receive and to send heartbeats; if that fails, the connection is closed again.
-    pub(super) async fn attach(
+    async fn attach(
         &mut self,
         instance: u16,
         sender: Sender,
         (ours, meter): (SocketAddr, SocketAddr),
-        (open, origin): (&ForwardOpen, Origin),
+        (open, origin, asked): (&ForwardOpen, Origin, Instant),
         accepted: &Accepted,
     ) -> Result<(), Miss> {
         let (opened, close) = (&accepted.opened, closing(open));
-        let attached = match meter.ip() {
-            IpAddr::V4(meter) => {
-                let size = usize::from(open.t2o.size() - SEQUENCE_COUNT_LEN);
-                let watchdog = opened.t2o_api * MULTIPLIER;
-                let every = self.settings.every_frame;
-                let stream = Stream::new((opened.t2o_id, meter), size, watchdog, every, Instant::now());
-                // Heartbeats go to the meter itself, never to an address that a reply redirects to.
-                let port = accepted.heartbeat.map_or(class1::PORT, |named| named.port());
-                let to = SocketAddrV4::new(meter, port);
-                let heartbeat = Heartbeat { connection: opened.o2t_id, to, every: opened.o2t_api };
-                self.hub.attach(sender, ours, accepted.group, heartbeat, stream)
+        let size = usize::from(open.t2o.size() - SEQUENCE_COUNT_LEN);
+        let attached = match (meter.ip(), self.agree(instance, open, accepted)) {
+            (_, Err(disagreement)) => Err(Miss::Refused(disagreement, NextStep::Later)),
+            (IpAddr::V4(meter), Ok(())) => {
+                let agreed = Agreed {
+                    connection: opened.t2o_id,
+                    source: meter,
+                    size,
+                    api: opened.t2o_api,
+                    watchdog: opened.t2o_api * MULTIPLIER,
+                    asked,
+                };
+                let stream = Stream::new(agreed, self.settings.every_frame, Instant::now());
+                // Heartbeats go to the meter itself, never to an address that a reply redirects to, and no faster
+                // than configured.
+                let to = SocketAddrV4::new(meter, class1::PORT);
+                let every = opened.o2t_api.max(self.settings.heartbeat);
+                let heartbeat = Heartbeat { connection: opened.o2t_id, to, every };
+                self.hub.attach(sender, ours, accepted.group, heartbeat, stream).map_err(local)
             }
-            IpAddr::V6(_) => Err(HubError::NotIpv4),
+            (IpAddr::V6(_), Ok(())) => Err(local(HubError::NotIpv4)),
         };
         match attached {
             Ok(attached) => {
                 let rpi = opened.t2o_api;
-                let connection = Connection { attached, close, rpi, origin, heard: false };
+                let connection = Connection { attached, close, rpi, origin, size, heard: false };
+                let path = (open.path.configuration, open.path.consumed);
+                if let Some(usual) = self.settings.paths.first()
+                    && *usual != path
+                {
+                    let (configuration, heartbeat) = path;
+                    self.notices.push(Notice::OtherPath { assembly: instance, configuration, heartbeat });
+                }
                 if let Some(slot) = self.slots.get_mut(&instance) {
                     slot.rpi = Some(rpi);
                     slot.connection = Some(connection);
+                    slot.stopped_on = None;
                 }
                 Ok(())
             }
-            Err(error) => {
+            Err(miss) => {
                 self.leftovers.push((instance, close));
                 self.close_leftovers().await.map_err(Miss::Unreachable)?;
-                Err(local(error))
+                Err(miss)
             }
         }
     }
+
+    /// Holds what the meter's reply says against what was asked: values are checked, not believed.
+    ///
+    /// # Errors
+    /// What cannot be, in words.
+    fn agree(&self, instance: u16, open: &ForwardOpen, accepted: &Accepted) -> Result<(), String> {
+        let Accepted { opened, heartbeat, .. } = accepted;
+        let show = |time: Duration| humantime::format_duration(time).to_string();
+        if !is_near(opened.t2o_api, open.t2o_rpi) {
+            return Err(format!(
+                "the meter agreed to a packet interval of {}, and {} was asked for",
+                show(opened.t2o_api),
+                show(open.t2o_rpi)
+            ));
+        }
+        if !is_near(opened.o2t_api, open.o2t_rpi) {
+            return Err(format!(
+                "the meter agreed to heartbeats every {}, and every {} was asked for",
+                show(opened.o2t_api),
+                show(open.o2t_rpi)
+            ));
+        }
+        if let Some(named) = heartbeat.filter(|named| named.port() != class1::PORT) {
+            return Err(format!(
+                "the meter wants heartbeats at UDP port {}, not {}",
+                named.port(),
+                class1::PORT
+            ));
+        }
+        let same = |(other, slot): (&u16, &Slot)| {
+            let agreed = slot.connection.as_ref()?.attached.stream.agreed();
+            (*other != instance && agreed.connection == opened.t2o_id).then_some(*other)
+        };
+        match self.slots.iter().find_map(same) {
+            Some(other) => Err(format!(
+                "the meter gave the connection ID 0x{:08X}, which assembly {other} has already",
+                opened.t2o_id
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Adapters round to their own clock; half or twice as long is none of that, but for a few milliseconds.
+fn is_near(agreed: Duration, asked: Duration) -> bool {
+    const ROUNDING: Duration = Duration::from_millis(20);
+    agreed >= (asked / 2).min(asked.saturating_sub(ROUNDING)).max(Duration::from_micros(500))
+        && agreed <= (asked * 2).max(asked + ROUNDING)
 }
 
 fn closing(open: &ForwardOpen) -> ForwardClose {
     ForwardClose { triad: open.triad, path: open.path }
 }
 
-/// What is in the way on our own side may go away.
+/// What is in the way on our own side may go away; a reply that cannot be is the meter's.
 fn local(error: HubError) -> Miss {
-    Miss::Refused(error.to_string(), NextStep::WaitForRoom)
+    let next = match error {
+        HubError::NoGroup | HubError::Group(_) => NextStep::WaitForRoom,
+        _ => NextStep::Local,
+    };
+    Miss::Refused(error.to_string(), next)
 }

@@ -40,5 +40,6 @@ pub(crate) fn run(data: &[u8]) {
         };
         assert!((element.range.0..=element.range.1).contains(&number), "{} is {number}", element.name);
     }
-    let _ = physics::conclude(&physics::check(&profile, &readings));
+    let map = physics::Map::new(&profile);
+    let _ = physics::judge(&map, &physics::Numbers::of(&map, &readings), &physics::Known::default());
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant, SystemTime};
 
 use telegraf_pm500::enip::class1::Frame;
-use telegraf_pm500::enip::stream::Stream;
+use telegraf_pm500::enip::stream::{Agreed, Stream};
 
 const CONNECTION: u32 = 0x4433_2211;
 const SIZE: usize = 8;
@@ -13,7 +13,15 @@ const METER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 50);
 /// Every frame counts once, and only a frame of our connection, from the meter and of the right length, is a reading.
 pub(crate) fn run(data: &[u8]) {
     let now = Instant::now();
-    let stream = Stream::new((CONNECTION, METER), SIZE, Duration::from_secs(2), true, now);
+    let agreed = Agreed {
+        connection: CONNECTION,
+        source: METER,
+        size: SIZE,
+        api: Duration::from_millis(125),
+        watchdog: Duration::from_secs(2),
+        asked: now,
+    };
+    let stream = Stream::new(agreed, true, now);
     let (mut rest, mut ours, mut good) = (data, 0, Vec::new());
     while let Some((length, tail)) = rest.split_first() {
         let (datagram, tail) = tail.split_at((usize::from(*length) * 2).min(tail.len()));

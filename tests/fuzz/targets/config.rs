@@ -15,6 +15,9 @@ pub(crate) fn run(data: &[u8]) {
                 assert!(!meter.name.is_empty() && !meter.interval.is_zero());
             }
         }
-        Err(reason) => assert!(!reason.is_empty() && !reason.contains('\n'), "{reason:?}"),
+        Err(error) => {
+            let reason = error.to_string();
+            assert!(!reason.is_empty() && !reason.contains('\n'), "{reason:?}");
+        }
     }
 }

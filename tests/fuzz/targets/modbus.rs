@@ -4,14 +4,15 @@
 //! them. When the script ends, the server closes.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use telegraf_pm500::meter::decode::WordOrder;
+use telegraf_pm500::collector::intake::take_in;
+use telegraf_pm500::host::tcp::Protocol;
+use telegraf_pm500::meter::WordOrder;
 use telegraf_pm500::meter::profile::PASSWORD_REGISTER;
-use telegraf_pm500::meter::{Profile, Readings, Table, TableSet, Value};
+use telegraf_pm500::meter::{Profile, Readings, Table, TableSet, Value, block};
 use telegraf_pm500::source::modbus::Settings;
-use telegraf_pm500::source::{Endpoint, Gather, Modbus, Timeouts, Traffic};
+use telegraf_pm500::source::{Deadline, Endpoint, Modbus, Source, Tcp, Timeouts, Traffic};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -39,22 +40,20 @@ pub(crate) fn run(data: &[u8]) {
 
 async fn gather_twice(server: SocketAddr) {
     let profile = Profile::built_in();
-    let settings = Settings {
-        unit_id: 1,
-        word_order: WordOrder::LowFirst,
-        close_after_gather: false,
-        max_registers: MOST_REGISTERS,
-    };
+    let settings = Settings { unit_id: 1, close_after_gather: false, max_registers: MOST_REGISTERS };
     let endpoint = Endpoint { host: server.ip().to_string(), port: server.port() };
     let timeouts = Timeouts { connect: PATIENCE, request: PATIENCE };
-    let mut source = Modbus::new(endpoint, timeouts, Arc::clone(&profile), settings);
+    let way = Tcp { endpoint, protocol: Protocol::ModbusTcp };
+    let mut source = Modbus::new(way, timeouts, settings);
     let mut traffic = Traffic::default();
     let wanted = [Table::Realtime, Table::Energy, Table::Alarm, Table::Settings, Table::Info];
     for tables in [&wanted[..], &wanted[..4]] {
         let mut readings = Readings::new(profile.elements.len());
         let tables: TableSet = tables.iter().copied().collect();
-        let mut gather = Gather::new(tables, &mut readings, &mut traffic);
-        source.gather(&mut gather).await;
+        let wanted = block::spans(&profile, tables, source.access());
+        let answer = source.read(&wanted, Deadline::within(PATIENCE)).await;
+        traffic += answer.traffic;
+        take_in(&answer, tables, (&profile, WordOrder::LowFirst), &mut readings);
         for (index, element) in profile.elements.iter().enumerate() {
             let number = match readings.get(index) {
                 Some(Value::Real(value)) => f64::from(*value),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::enip::class1::Frame;
-use crate::enip::forward_open::{Application, ForwardOpen, Parameters, Triad};
+use crate::enip::forward_open::{Application, ForwardOpen, Parameters, Priority, Triad};
 use crate::enip::status::Refusal;
 use crate::meter::identity::Identity;
 use crate::simulator::class1::connections::{Connections, Granted, Originator};
@@ -17,27 +17,27 @@ use crate::simulator::{FrameFaults, IoRecord, Options, Variant};
 use Application::{InputOnly, ListenOnly};
 
 const METER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 5), 2222);
-const PLC: Originator = Originator { address: Ipv4Addr::new(10, 0, 0, 1), port: 2222 };
-const COLLECTOR: Originator = Originator { address: Ipv4Addr::new(10, 0, 0, 2), port: 2222 };
+pub(super) const PLC: Originator = Originator { address: Ipv4Addr::new(10, 0, 0, 1), port: 2222 };
+pub(super) const COLLECTOR: Originator = Originator { address: Ipv4Addr::new(10, 0, 0, 2), port: 2222 };
 const SIZE: u16 = 48;
-const RPI: Duration = Duration::from_millis(100);
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const RPI: Duration = Duration::from_millis(100);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 /// A meter's connections, and the time.
-struct Bench {
-    connections: Connections,
-    now: Instant,
+pub(super) struct Bench {
+    pub(super) connections: Connections,
+    pub(super) now: Instant,
 }
 
 impl Bench {
-    fn new(variants: &[Variant]) -> Bench {
+    pub(super) fn new(variants: &[Variant]) -> Bench {
         let options = Options { variants: variants.to_vec(), ..Options::default() };
         let mut connections = Connections::new(Rules::new(&options));
         connections.restart(METER);
         Bench { connections, now: Instant::now() }
     }
 
-    fn open(&mut self, open: &ForwardOpen, who: Originator) -> Result<Granted, Refusal> {
+    pub(super) fn open(&mut self, open: &ForwardOpen, who: Originator) -> Result<Granted, Refusal> {
         let path = open.path;
         let points = Points {
             configuration: Some(path.configuration.into()),
@@ -48,44 +48,48 @@ impl Bench {
     }
 
     /// The extended status, or the first word and what follows.
-    fn refused(&mut self, open: &ForwardOpen) -> Vec<u16> {
+    pub(super) fn refused(&mut self, open: &ForwardOpen) -> Vec<u16> {
         let refusal = self.open(open, COLLECTOR).unwrap_err();
         assert_eq!(refusal.general, 1);
         refusal.extended
     }
 
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         self.now += time;
         self.connections.expire(self.now);
     }
 
-    fn record(&self) -> IoRecord {
+    pub(super) fn record(&self) -> IoRecord {
         self.connections.record()
     }
 
-    fn open_now(&self) -> Vec<Application> {
+    pub(super) fn open_now(&self) -> Vec<Application> {
         self.record().open.iter().map(|connection| connection.application).collect()
     }
 
     /// Sequence and count of the frames that are due now.
-    fn frames(&mut self, faults: &mut FrameFaults) -> Vec<(u32, u16)> {
+    pub(super) fn frames(&mut self, faults: &mut FrameFaults) -> Vec<(u32, u16)> {
+        let datagrams = self.datagrams(faults);
+        let frames = datagrams.iter().map(|bytes| Frame::decode(bytes).unwrap());
+        frames.map(|frame| (frame.sequence, frame.count)).collect()
+    }
+
+    /// The bytes of the frames that are due now.
+    pub(super) fn datagrams(&mut self, faults: &mut FrameFaults) -> Vec<Vec<u8>> {
         let mut sent = Vec::new();
         let read = |_, size: u16| vec![7; usize::from(size)];
-        self.connections.produce(self.now, faults, read, |bytes, _| {
-            let frame = Frame::decode(bytes).unwrap();
-            sent.push((frame.sequence, frame.count));
-        });
+        self.connections.produce(self.now, faults, read, |bytes, _| sent.push(bytes.to_vec()));
         sent
     }
 }
 
-fn request(application: Application, connection: u16) -> ForwardOpen {
+pub(super) fn request(application: Application, connection: u16) -> ForwardOpen {
     let serial = if application == InputOnly { 1 } else { 2 };
     let triad = Triad { connection, vendor: 1, serial };
     ForwardOpen { t2o_id: 77, ..ForwardOpen::new(application, 101, 1, triad, (SECOND, RPI), SIZE) }
 }
 
-fn unicast(connection: u16) -> ForwardOpen {
+pub(super) fn unicast(connection: u16) -> ForwardOpen {
     let open = request(InputOnly, connection);
     ForwardOpen { t2o: Parameters(open.t2o.0 & !(3 << 13) | 2 << 13), ..open }
 }
@@ -140,7 +144,7 @@ fn the_first_multicast_connection_fixes_what_all_others_must_ask_for() {
     };
     assert_eq!(bench.refused(&other(|o| o.t2o_rpi = SECOND)), [0x0112, 0x0400, 0x4240, 15, 0x86A0, 1]);
     assert_eq!(bench.refused(&other(|o| o.t2o = o.t2o.variable())), [0x0135]);
-    assert_eq!(bench.refused(&other(|o| o.t2o = o.t2o.high_priority())), [0x0136]);
+    assert_eq!(bench.refused(&other(|o| o.t2o = o.t2o.with(Priority::High))), [0x0136]);
     assert_eq!(bench.refused(&other(|o| o.transport = 0x11)), [0x0138]);
     assert_eq!(bench.refused(&request(InputOnly, 1)), [0x0100], "the same triad again");
     let second = bench.open(&request(ListenOnly, 2), COLLECTOR).unwrap();
@@ -241,53 +245,23 @@ fn lingering_connections_hold_their_slot_until_their_originator_returns() {
 }
 
 #[test]
-fn beside_a_unicast_owner_adapters_differ() {
-    let mut usual = Bench::new(&[]);
-    usual.open(&unicast(1), PLC).unwrap();
-    assert_eq!(usual.refused(&request(ListenOnly, 2)), [0x0119]);
-    let slower = ForwardOpen { t2o_rpi: SECOND, ..request(InputOnly, 3) };
-    assert!(usual.open(&slower, COLLECTOR).is_ok());
+fn the_first_frame_comes_within_six_milliseconds_of_the_reply_and_the_next_after_one_interval() {
+    let mut bench = Bench::new(&[]);
+    bench.open(&request(InputOnly, 1), PLC).unwrap();
+    let mut healthy = FrameFaults::default();
+    bench.now += Duration::from_millis(6);
+    assert_eq!(bench.frames(&mut healthy), [(1, 1)]);
+    bench.now += RPI - Duration::from_millis(4);
+    assert_eq!(bench.frames(&mut healthy), []);
+    bench.now += Duration::from_millis(4);
+    assert_eq!(bench.frames(&mut healthy), [(2, 2)]);
 
-    let mut second = Bench::new(&[Variant::SecondStream]);
-    second.open(&unicast(1), PLC).unwrap();
-    assert!(second.open(&request(ListenOnly, 2), COLLECTOR).unwrap().group.is_some());
-    second.now += RPI;
-    assert_eq!(second.frames(&mut FrameFaults::default()), [(1, 1), (1, 1)]);
-    second.connections.close(unicast(1).triad).unwrap();
-    assert_eq!(second.open_now(), [], "the listener ends with the unicast owner");
-
-    let mut locks = Bench::new(&[Variant::UnicastLocksRpi, Variant::RpiWithoutValues]);
-    locks.open(&unicast(1), PLC).unwrap();
-    assert_eq!(locks.refused(&slower), [0x0112]);
-
-    let mut blocks = Bench::new(&[Variant::UnicastBlocks]);
-    blocks.open(&unicast(1), PLC).unwrap();
-    assert_eq!(blocks.refused(&request(ListenOnly, 2)), [0x0119]);
-    assert_eq!(blocks.refused(&request(InputOnly, 3)), [0x0106]);
-}
-
-#[test]
-fn other_variants_change_what_is_said_and_what_a_close_or_a_timeout_does() {
-    let mut old = Bench::new(&[Variant::OldSizeError, Variant::ConfigUnknown]);
-    let mut open = request(InputOnly, 1);
-    open.t2o.0 += 4;
-    assert_eq!(old.refused(&open), [0x0109, 50]);
-    open.path.configuration = 9;
-    let unknown = old.open(&open, PLC).unwrap_err();
-    assert_eq!(unknown, Refusal { general: 0x05, extended: Vec::new() });
-    assert_eq!(old.record().refused, [((1, 0x0109), 1), ((5, 0), 1)].into());
-
-    let mut stops = Bench::new(&[Variant::ListenerStopsOwner]);
-    stops.open(&request(InputOnly, 1), PLC).unwrap();
-    stops.open(&request(ListenOnly, 2), COLLECTOR).unwrap();
-    stops.connections.close(request(ListenOnly, 2).triad).unwrap();
-    stops.now += RPI;
-    assert_eq!(stops.frames(&mut FrameFaults::default()), []);
-    assert_eq!(stops.open_now(), [InputOnly]);
-
-    let mut expels = Bench::new(&[Variant::TimeoutClosesSessions]);
-    expels.open(&request(InputOnly, 1), PLC).unwrap();
-    assert_eq!(expels.connections.expire(expels.now + 60 * SECOND), [PLC.address]);
+    let mut older = Bench::new(&[Variant::FirstFrameAfterRpi]);
+    older.open(&request(InputOnly, 1), PLC).unwrap();
+    older.now += RPI - Duration::from_millis(1);
+    assert_eq!(older.frames(&mut healthy), []);
+    older.now += Duration::from_millis(1);
+    assert_eq!(older.frames(&mut healthy), [(1, 1)]);
 }
 
 #[test]

@@ -1,0 +1,178 @@
+//! Lost data, told from zero load: which table was not read from when to when, and why.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use crate::collector::event::{Cause, Gap};
+use crate::meter::{Table, TableSet};
+
+#[derive(Debug, Clone, Default)]
+struct Track {
+    last: Option<SystemTime>,
+    broken: Option<Cause>,
+    /// It was due since, and not read.
+    missed: bool,
+}
+
+/// Remembers per table when it was last read and whether it failed since.
+#[derive(Debug, Default)]
+pub struct Gaps {
+    tracks: BTreeMap<Table, Track>,
+    found: Vec<(Table, SystemTime, SystemTime, Cause)>,
+}
+
+impl Gaps {
+    /// A table was last read at this time, before the plugin started.
+    pub fn restore(&mut self, table: Table, last: SystemTime) {
+        let broken = Some(Cause::NotRunning);
+        self.tracks.insert(table, Track { last: Some(last), broken, missed: false });
+    }
+
+    /// A table that was due was not read, or not completely.
+    pub fn broke(&mut self, table: Table, cause: Cause) {
+        let track = self.tracks.entry(table).or_default();
+        track.missed = true;
+        if matches!(track.broken, None | Some(Cause::Clock(_))) {
+            track.broken = Some(cause);
+        }
+    }
+
+    /// The wall clock was set, forward by this many ms. Time that comes again is no gap and hides none; time that
+    /// was skipped is a hole in the data, and it is said why.
+    pub fn clock_stepped(&mut self, by: i64) {
+        let step = Duration::from_millis(by.unsigned_abs());
+        for track in self.tracks.values_mut() {
+            if by < 0 {
+                track.last = track.last.map(|last| last.checked_sub(step).unwrap_or(SystemTime::UNIX_EPOCH));
+            } else {
+                track.broken.get_or_insert(Cause::Clock(by));
+            }
+        }
+    }
+
+    /// A table was read. `period` is how often it should be: a longer silence without a failure, such as a
+    /// suspended host, is a gap as well.
+    pub fn read(&mut self, table: Table, at: SystemTime, period: Option<Duration>) {
+        let track = self.tracks.entry(table).or_default();
+        let (broken, missed) = (track.broken.take(), std::mem::take(&mut track.missed));
+        if let Some(last) = track.last.replace(at) {
+            let silence = at.duration_since(last).unwrap_or_default();
+            let late = period.is_some_and(|period| silence > period.mul_f64(2.5));
+            // A restart within the period, or a clock that was set a little, lost nothing.
+            let lost = missed || period.is_none_or(|period| silence > period.mul_f64(1.5));
+            match broken {
+                Some(cause) if lost => self.found.push((table, last, at, cause)),
+                None if late => self.found.push((table, last, at, Cause::NoGather)),
+                _ => {}
+            }
+        }
+    }
+
+    /// When a table was last read.
+    pub fn last_read(&self, table: Table) -> Option<SystemTime> {
+        self.tracks.get(&table)?.last
+    }
+
+    /// The gaps that ended since the last call; tables that share start and cause share one.
+    pub fn ended(&mut self) -> Vec<Gap> {
+        let mut ended: Vec<Gap> = Vec::new();
+        for (table, from, to, cause) in self.found.drain(..) {
+            let same = |gap: &&mut Gap| near(gap.from, from) && gap.cause.is_one_with(&cause);
+            match ended.iter_mut().find(same) {
+                Some(gap) => {
+                    gap.tables.insert(table);
+                    (gap.from, gap.to) = (gap.from.min(from), gap.to.max(to));
+                }
+                None => ended.push(Gap { tables: TableSet::from(table), from, to, cause, exchanged: false }),
+            }
+        }
+        ended
+    }
+}
+
+/// Tables of one gather arrive within a second of each other.
+fn near(a: SystemTime, b: SystemTime) -> bool {
+    a.duration_since(b).or_else(|_| b.duration_since(a)).is_ok_and(|apart| apart < Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::UNIX_EPOCH;
+
+    const PERIOD: Option<Duration> = Some(Duration::from_secs(10));
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_failure_makes_one_gap_from_the_last_good_to_the_next_good_reading() {
+        let mut gaps = Gaps::default();
+        for table in [Table::Realtime, Table::Alarm] {
+            gaps.read(table, at(10), PERIOD);
+        }
+        for _ in 0..3 {
+            gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()));
+            // How each table met the same outage differs.
+            gaps.broke(Table::Alarm, Cause::Meter("refused".to_owned()));
+        }
+        for table in [Table::Realtime, Table::Alarm] {
+            gaps.read(table, at(50), PERIOD);
+        }
+        let events = gaps.ended();
+        assert_eq!(events.len(), 1);
+        assert_eq!((events[0].from, events[0].to), (at(10), at(50)));
+        assert_eq!(events[0].tables, TableSet::from_iter([Table::Realtime, Table::Alarm]));
+        assert_eq!(events[0].cause, Cause::Meter("no reply".to_owned()));
+        assert!(gaps.ended().is_empty());
+    }
+
+    #[test]
+    fn one_lost_reading_is_a_gap_however_late_the_one_before_it_came() {
+        let mut gaps = Gaps::default();
+        gaps.read(Table::Realtime, at(16), PERIOD);
+        gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()));
+        gaps.read(Table::Realtime, at(30), PERIOD);
+        assert_eq!(gaps.ended().len(), 1);
+        gaps.read(Table::Realtime, at(44), PERIOD);
+        assert!(gaps.ended().is_empty(), "14 s without a failure are a reading that came late");
+    }
+
+    #[test]
+    fn the_time_without_the_plugin_is_a_gap_unless_the_restart_was_quick() {
+        for (back, expected) in [(100, 1), (12, 0)] {
+            let mut gaps = Gaps::default();
+            gaps.restore(Table::Realtime, at(0));
+            gaps.read(Table::Realtime, at(back), PERIOD);
+            assert_eq!(gaps.ended().len(), expected, "back after {back} s");
+        }
+    }
+
+    #[test]
+    fn the_first_reading_ever_ends_no_gap() {
+        let mut gaps = Gaps::default();
+        gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()));
+        gaps.read(Table::Realtime, at(50), PERIOD);
+        assert!(gaps.ended().is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_makes_no_negative_gap_and_hides_none() {
+        let mut gaps = Gaps::default();
+        gaps.read(Table::Realtime, at(10_000), PERIOD);
+        gaps.clock_stepped(-3_600_000);
+        gaps.read(Table::Realtime, at(6_410), PERIOD);
+        assert!(gaps.ended().is_empty());
+        gaps.clock_stepped(-3_600_000);
+        gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()));
+        gaps.read(Table::Realtime, at(2_900), PERIOD);
+        let events = gaps.ended();
+        assert_eq!((events.len(), events[0].from, events[0].to), (1, at(2_810), at(2_900)));
+        gaps.clock_stepped(3_600_000);
+        gaps.read(Table::Realtime, at(6_510), PERIOD);
+        let events = gaps.ended();
+        assert_eq!((events.len(), events[0].from, events[0].to), (1, at(2_900), at(6_510)));
+        assert!(events[0].cause.to_string().contains("set forward by 1h"));
+    }
+}

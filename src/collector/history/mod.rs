@@ -1,0 +1,179 @@
+//! What one meter's past says about its present: gaps, resets, changes, who it is, the load profile.
+//!
+//! ```text
+//! readings, failures ─→ History ─→ events, intervals
+//!                          │ gaps           from when to when which table is missing, and why
+//!                          │ device         who is it, is it another one
+//!                          │ counters       energy that fell
+//!                          │ extremes       maximum and demand values that began anew
+//!                          │ settings       ratios, wiring
+//!                          └ load_profile   energy from boundary to boundary
+//!                       Record              what survives a restart
+//! ```
+//!
+//! Pure: no input, no output, and time is an argument.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::meter::reading::milliseconds;
+use crate::meter::{Profile, Readings, Table, TableSet};
+use crate::source::Leftover;
+
+pub mod counters;
+pub mod device;
+pub mod extremes;
+pub mod gaps;
+pub mod load_profile;
+pub mod record;
+pub mod settings;
+
+pub use device::DeviceHistory;
+pub use record::Record;
+
+/// The setting that tells the meter's range.
+const CT_RATIO: &str = "ct_ratio";
+
+use super::event::{Cause, Event};
+use gaps::Gaps;
+use load_profile::{Interval, LoadProfile, Reading};
+use record::note;
+
+/// What is known of one meter from gather to gather.
+#[derive(Debug)]
+pub struct History {
+    record: Record,
+    gaps: Gaps,
+    load: Option<LoadProfile>,
+    tables: TableSet,
+}
+
+impl History {
+    /// Continues what is known of a meter of which these tables are read.
+    pub fn new(known: Option<Record>, tables: TableSet, interval_energy: Option<Duration>) -> History {
+        let mut record = known.unwrap_or_default();
+        let mut gaps = Gaps::default();
+        for (name, at) in &record.last_read_ms {
+            let table = tables.iter().find(|table| table.name() == name);
+            if let (Some(table), Ok(at)) = (table, u64::try_from(*at)) {
+                gaps.restore(table, UNIX_EPOCH + Duration::from_millis(at));
+            }
+        }
+        let load = interval_energy.map(|period| LoadProfile::new(period, record.interval.take()));
+        // A profile that is switched off does not go on where it was when it is switched on again.
+        record.interval = load.as_ref().and_then(LoadProfile::running).cloned();
+        History { record, gaps, load, tables }
+    }
+
+    /// What survives a restart.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Class 1 connections that are open, and the packet intervals that were agreed; says whether that is news.
+    pub fn hold(&mut self, open: Vec<Leftover>, intervals: BTreeMap<u16, Duration>) -> bool {
+        let micros = |rpi: Duration| u64::try_from(rpi.as_micros()).unwrap_or(u64::MAX);
+        let intervals = intervals.into_iter().map(|(assembly, rpi)| (assembly, micros(rpi))).collect();
+        let news = self.record.open_connections != open || self.record.packet_intervals_us != intervals;
+        self.record.open_connections = open;
+        self.record.packet_intervals_us = intervals;
+        news
+    }
+
+    /// Whether this map was found consistent with this meter before.
+    pub fn has_proven(&self, map: u64) -> bool {
+        self.record.proven_map == Some(map)
+    }
+
+    /// This map was found consistent with this meter.
+    pub fn proved(&mut self, map: u64) {
+        self.record.proven_map = Some(map);
+    }
+
+    /// The ratio of the meter's current transformers, if it was read.
+    pub fn ct_ratio(&self) -> Option<f64> {
+        self.record.settings.get(CT_RATIO).copied()
+    }
+
+    /// When Modbus was last used beside EtherNet/IP, milliseconds since the epoch.
+    pub fn last_modbus_ms(&self) -> Option<i64> {
+        self.record.last_modbus_ms
+    }
+
+    /// Modbus is used beside EtherNet/IP now.
+    pub fn used_modbus(&mut self, at: SystemTime) {
+        self.record.last_modbus_ms = Some(milliseconds(at));
+    }
+
+    /// The wall clock was set by this many ms: everything remembered by it was at another time than was thought.
+    pub fn clock_stepped(&mut self, by: i64) {
+        self.gaps.clock_stepped(by);
+        if let Some(load) = &mut self.load {
+            load.clock_stepped(by);
+        }
+        if let Some(last) = &mut self.record.last_modbus_ms {
+            *last += by;
+        }
+    }
+
+    /// A table that was due was not read, or not completely.
+    pub fn missed(&mut self, table: Table, cause: Cause) {
+        self.gaps.broke(table, cause);
+    }
+
+    /// A table was read. `period` is how often it should be, if anything promises that.
+    pub fn read(&mut self, table: Table, at: SystemTime, period: Option<Duration>) {
+        self.gaps.read(table, at, period);
+        note(&mut self.record.last_read_ms, table.name(), milliseconds(at));
+    }
+
+    /// When each table was last read.
+    pub fn last_read(&self) -> Vec<(Table, SystemTime)> {
+        let tables = self.tables.iter().filter(|table| *table != Table::Info);
+        tables.filter_map(|table| Some((table, self.gaps.last_read(table)?))).collect()
+    }
+
+    /// The gaps that have ended; `exchanged` is that another meter answers since.
+    pub fn ended_gaps(&mut self, exchanged: bool) -> Vec<Event> {
+        let ended = self.gaps.ended().into_iter();
+        ended.map(|gap| Event::Gap(super::event::Gap { exchanged, ..gap })).collect()
+    }
+
+    /// Whether any counter is less than it was.
+    pub fn counter_fell(&self, profile: &Profile, readings: &Readings) -> bool {
+        counters::any_fell(profile, readings, &self.record.counters)
+    }
+
+    /// Compares who answers with who answered before. Nothing is compared across an exchange of meters.
+    pub fn recognize(&mut self, device: &DeviceHistory) -> Option<Event> {
+        let swapped = device.swapped(&mut self.record)?;
+        self.record.counters.clear();
+        self.record.settings.clear();
+        self.record.maxima.clear();
+        self.record.demand_runs = false;
+        self.record.proven_map = None;
+        if let Some(load) = &mut self.load {
+            load.began_anew();
+        }
+        Some(swapped)
+    }
+
+    /// Tells what began anew or changed in the meter.
+    pub fn follow(&mut self, profile: &Profile, readings: &Readings) -> Vec<Event> {
+        let record = &mut self.record;
+        let mut events = counters::follow(profile, readings, &mut record.counters);
+        events.extend(extremes::follow_max(profile, readings, &mut record.maxima));
+        events.extend(extremes::follow_demand(profile, readings, &mut record.demand_runs));
+        events.extend(settings::follow(profile, readings, &mut record.settings));
+        events
+    }
+
+    /// The intervals of the load profile that this gather ends.
+    pub fn intervals(&mut self, profile: &Profile, selected: &[bool], readings: &Readings) -> Vec<Interval> {
+        let Some(load) = &mut self.load else { return Vec::new() };
+        let Some(reading) = Reading::of(profile, selected, readings) else { return Vec::new() };
+        let ended = load.read(reading);
+        self.record.interval = load.running().cloned();
+        ended
+    }
+}

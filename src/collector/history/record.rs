@@ -1,0 +1,47 @@
+//! What is remembered of one meter across a restart.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::source::Leftover;
+
+use super::load_profile::Running;
+
+/// What is remembered of one meter.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// Serial letters, or "" when never read.
+    pub serial_number: String,
+    /// CIP serial number, or 0 when never read.
+    pub cip_serial_number: u32,
+    /// When each table was last read, milliseconds since the epoch.
+    pub last_read_ms: BTreeMap<String, i64>,
+    /// Last value of every counter.
+    pub counters: BTreeMap<String, i64>,
+    /// Last value of every setting that is a number.
+    pub settings: BTreeMap<String, f64>,
+    /// Last maximum values.
+    pub maxima: BTreeMap<String, f64>,
+    /// Whether the last demand values were not all 0.
+    pub demand_runs: bool,
+    /// The interval of the load profile that is under way.
+    pub interval: Option<Running>,
+    /// Class 1 connections that are open; after a crash they are closed at the next start.
+    pub open_connections: Vec<Leftover>,
+    /// The map that was found consistent with this meter, by its [fingerprint](crate::meter::profile::Profile).
+    pub proven_map: Option<u64>,
+    /// The packet intervals that were agreed last, by assembly, in microseconds: a restart begins with them.
+    pub packet_intervals_us: BTreeMap<u16, u64>,
+    /// When Modbus was last used beside EtherNet/IP, milliseconds since the epoch.
+    pub last_modbus_ms: Option<i64>,
+}
+
+/// Remembers a value by its name; returns the one before.
+pub fn note<V>(map: &mut BTreeMap<String, V>, name: &str, value: V) -> Option<V> {
+    match map.get_mut(name) {
+        Some(known) => Some(std::mem::replace(known, value)),
+        None => map.insert(name.to_owned(), value),
+    }
+}

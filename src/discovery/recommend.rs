@@ -1,0 +1,42 @@
+//! Which way to read a meter that was found, and why: as a configuration with the reasons beside it.
+
+use std::fmt::Write as _;
+
+/// What is known of a meter that is to be configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// Host, and port if it is not the usual one.
+    pub address: String,
+    /// Whether it says that somebody has a connection to it.
+    pub owned: bool,
+}
+
+/// A configuration for these meters. What a program cannot see is for the person to decide: whether a PLC reads the
+/// meter, and whether that one sends by multicast.
+pub fn configuration<'a>(meters: impl IntoIterator<Item = &'a Found>) -> String {
+    let mut out = "[[inputs.powermonitor_500]]\n".to_owned();
+    for Found { name, address, owned } in meters {
+        let _ = writeln!(
+            out,
+            "\n  [[inputs.powermonitor_500.meter]]\n    name = \"{name}\"\n    address = \"{address}\""
+        );
+        out += if *owned { OWNED } else { FREE };
+    }
+    out
+}
+
+/// Somebody is connected: Modbus may hurt.
+const OWNED: &str = "    \
+    ## It says that it is owned, so a PLC probably reads it. Explicit reads, the default, take nothing from the PLC, and
+    ## Modbus might stop it. If the PLC's connection is a multicast one, listening costs the meter nothing at all:
+    # connection = \"auto\"
+";
+
+/// Nobody seems to be connected: Modbus gives energy.
+const FREE: &str = "    \
+    ## Explicit reads, the default, are safe beside any PLC, and give no energy. If no PLC reads this meter, Modbus
+    ## gives energy as well:
+    # connection = \"modbus\"
+";

@@ -1,0 +1,57 @@
+//! The meter's own tables: one line each, or one for each new sample where those are wanted.
+
+use std::time::SystemTime;
+
+use crate::collector::report::Report;
+use crate::config::MeterConfig;
+use crate::meter::element::Place;
+use crate::meter::{Table, Value};
+
+use super::{Batch, Field, timestamp};
+
+/// Appends the lines of all tables that were read.
+pub(super) fn write(report: &Report, batch: &mut Batch) {
+    let profile = &report.config.profile;
+    // A value that has its lines already, or waits for a new sample.
+    let has_own = |place: Option<Place>| place.is_some_and(|place| report.sampled.contains(&place.instance));
+    for table in report.read.iter() {
+        for sample in report.samples.iter().filter(|sample| sample.table == table) {
+            let values = sample.values.iter().map(|(index, value)| (*index, value));
+            line(&report.config, table, sample.at, values, batch);
+        }
+        let Some(taken) = report.readings.taken(table) else { continue };
+        let rest = profile.elements_of(table).filter(|(_, element)| !has_own(element.place));
+        let rest = rest.filter_map(|(index, _)| Some((index, report.readings.get(index)?)));
+        line(&report.config, table, taken, rest, batch);
+    }
+}
+
+/// Appends one line: the selected ones of these values, which stand in the profile's order.
+pub fn line<'r>(
+    config: &'r MeterConfig,
+    table: Table,
+    at: SystemTime,
+    values: impl Iterator<Item = (usize, &'r Value)> + Clone,
+    batch: &mut Batch,
+) {
+    let fields = values
+        .filter(|(index, _)| config.selected.get(*index).copied().unwrap_or(false))
+        .filter_map(|(index, value)| {
+            let element = config.profile.elements.get(index)?;
+            let field = match value {
+                Value::Real(value) => Field::Real(*value),
+                Value::Integer(value) => Field::Integer(*value),
+                Value::Text(text) => Field::Text(text),
+            };
+            let label = element.labels.as_ref().and_then(|(name, labels)| match value {
+                Value::Integer(code) => {
+                    let label = labels.get(usize::try_from(*code).ok()?)?;
+                    Some((name.as_str(), Field::Text(label)))
+                }
+                _ => None,
+            });
+            Some([Some((element.name.as_str(), field)), label].into_iter().flatten())
+        })
+        .flatten();
+    batch.line(table.measurement(), &config.tags, None, fields, timestamp(at, config.precision));
+}

@@ -1,0 +1,90 @@
+//! Why something was not read: a kind that code decides on, and a sentence for people.
+
+use std::fmt;
+
+use crate::enip::SessionError;
+use crate::host::tcp::ConnectError;
+
+/// The kinds; each is a `result_code` of the status line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FailureKind {
+    /// A request or a connect was not answered in time.
+    Timeout,
+    /// No connection, or the connection was lost.
+    Connection,
+    /// The meter answered that it will not.
+    Refused,
+    /// The device is not the one the profile was made for.
+    WrongDevice,
+    /// An assembly does not have the size the profile expects.
+    WrongSize,
+    /// The answer makes no sense.
+    BadData,
+    /// Nobody owns a multicast connection that could be heard.
+    NoOwner,
+    /// A connection is open and nothing has come yet.
+    Stale,
+    /// EtherNet/IP pauses because we are, or just were, on Modbus.
+    Suspended,
+}
+
+impl FailureKind {
+    /// A failure of this kind.
+    pub fn because(self, sentence: impl Into<String>) -> Failure {
+        Failure { kind: self, sentence: sentence.into() }
+    }
+
+    /// Whether it concerns the meter as a whole rather than one block.
+    pub fn is_of_the_link(self) -> bool {
+        matches!(self, FailureKind::Timeout | FailureKind::Connection | FailureKind::Suspended)
+    }
+}
+
+/// Why something was not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Failure {
+    /// What code decides on.
+    pub kind: FailureKind,
+    /// What people read: what happened and what to do.
+    pub sentence: String,
+}
+
+impl Failure {
+    /// Whether it concerns the meter as a whole rather than one block.
+    pub fn is_of_the_link(&self) -> bool {
+        self.kind.is_of_the_link()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let kind = match error {
+            ConnectError::Silent { .. } => FailureKind::Timeout,
+            _ => FailureKind::Connection,
+        };
+        kind.because(error.to_string())
+    }
+}
+
+impl From<&SessionError> for FailureKind {
+    fn from(error: &SessionError) -> Self {
+        match error {
+            SessionError::Timeout { .. } => FailureKind::Timeout,
+            SessionError::Closed | SessionError::Io(..) => FailureKind::Connection,
+            SessionError::Status(..) => FailureKind::Refused,
+            SessionError::Malformed(..) => FailureKind::BadData,
+        }
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        FailureKind::from(&error).because(error.to_string())
+    }
+}

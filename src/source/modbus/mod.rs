@@ -1,0 +1,404 @@
+//! Modbus: planned reads of registers, functions 03 and 04 only.
+//!
+//! Connect → the fewest reads that cover what is wanted → close (or hold). What the meter refuses is
+//! `learned`, for an hour at most. Exception 01 switches between 03 and 04; 02 and 03 split a read until the
+//! refused piece stands alone, and that is asked again after a minute, then less often. 04, silence, or a
+//! connection that is closed instead of an answer halve a read until it fits, provided that the meter answers
+//! anything: then the length may be to blame. 05, 06, 0A and 0B mean "not now" and end the read. One refused
+//! piece never costs its neighbors, a dead meter costs two timeouts. A held connection found closed at the
+//! first request is made again without a word.
+
+use std::collections::VecDeque;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use tokio::time::{Instant, timeout_at};
+use tokio_modbus::ExceptionCode;
+
+use super::log::Log;
+use super::transport::{Connect, Tcp, Wire};
+use super::{Access, Answer, Block, Deadline, Failure, FailureKind, Link, Notice, Source, Span, Timeouts};
+
+mod learned;
+pub mod plan;
+mod reader;
+mod tap;
+
+use learned::{Attempt, Learned, Why};
+use plan::{Piece, Read};
+use reader::{Function, Lost, Refused, RegisterReader, exception};
+
+/// Device failures in a row after which the meter as a whole is taken to fail.
+const MOST_DEVICE_FAILURES: u32 = 8;
+/// Registers that any meter gives in one read.
+const SHORT: u16 = 4;
+/// Reads of what was refused before, in one read of everything.
+const MOST_RETRIES: usize = 4;
+
+/// How a meter speaks Modbus. None of it is on a manual page that was reached; defaults are the sibling's
+/// (evidence: inferred).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Unit identifier.
+    pub unit_id: u8,
+    /// Close the connection after each read, for meters that serve one client at a time.
+    pub close_after_gather: bool,
+    /// Most registers in one request, at most 125.
+    pub max_registers: u16,
+}
+
+/// Reads one meter over Modbus.
+#[derive(Debug)]
+pub struct Modbus<C: Connect = Tcp> {
+    way: C,
+    timeouts: Timeouts,
+    settings: Settings,
+    connection: Option<RegisterReader>,
+    function: Function,
+    connected_before: bool,
+    learned: Learned,
+    /// The plan for the spans it was made for, while nothing is learned.
+    planned: Option<(Vec<Span>, Vec<Read>)>,
+    log: Log,
+}
+
+/// What became of one read.
+enum Step {
+    /// Here it is.
+    Got(Block),
+    /// The meter says no.
+    Refused(ExceptionCode, Failure),
+    /// The connection is over.
+    Lost(Failure),
+    /// Nothing more can be read for now.
+    NotNow(Failure),
+}
+
+impl<C: Connect> Modbus<C> {
+    /// A source that has not connected yet.
+    pub fn new(way: C, timeouts: Timeouts, settings: Settings) -> Self {
+        Modbus {
+            way,
+            timeouts,
+            settings,
+            connection: None,
+            function: Function::Holding,
+            connected_before: false,
+            learned: Learned::new(settings.max_registers),
+            planned: None,
+            log: Log::default(),
+        }
+    }
+
+    async fn step(&mut self, read: &Read) -> Step {
+        let mut function_tried = false;
+        loop {
+            let connection = match self.connection.take() {
+                Some(connection) => connection,
+                None => match self.open().await {
+                    Ok(connection) => connection,
+                    Err(failure) => return Step::NotNow(failure),
+                },
+            };
+            self.log.traffic.requests += 1;
+            let sent = Instant::now();
+            let answer =
+                match connection.read(self.function, read.start, read.count, self.timeouts.request).await {
+                    Ok((connection, answer)) => {
+                        self.connection = Some(connection);
+                        answer
+                    }
+                    Err(Lost { failure, reply }) => {
+                        self.log.exhibit(&failure, &reply);
+                        return Step::Lost(failure);
+                    }
+                };
+            self.log.replied(sent);
+            match answer {
+                Ok(words) => {
+                    let bytes = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+                    return Step::Got(Block { span: read.span(), bytes, at: SystemTime::now() });
+                }
+                Err(Refused { code: ExceptionCode::IllegalFunction, .. }) if !function_tried => {
+                    self.function = self.function.other();
+                    function_tried = true;
+                }
+                Err(Refused { code, reply }) => {
+                    let sentence = format!("the read of {} is refused: {}", read.span(), exception(code));
+                    self.log.exhibit(&sentence, &reply);
+                    return Step::Refused(code, FailureKind::Refused.because(sentence));
+                }
+            }
+        }
+    }
+
+    /// Connects; a failure here concerns everything that is left.
+    async fn open(&mut self) -> Result<RegisterReader, Failure> {
+        match self.way.connect(self.timeouts.connect).await {
+            Ok(Wire { stream, .. }) => {
+                if std::mem::replace(&mut self.connected_before, true) && !self.settings.close_after_gather {
+                    self.log.traffic.reconnects += 1;
+                }
+                Ok(RegisterReader::new(stream, self.settings.unit_id))
+            }
+            Err(failure) => {
+                self.log.failed(failure.kind);
+                Err(failure)
+            }
+        }
+    }
+
+    /// The same, with a new connection where the old one was found closed: `idle` is that nothing was asked on
+    /// it since the last read.
+    async fn step_after(&mut self, read: &Read, idle: bool) -> Step {
+        match self.step(read).await {
+            Step::Lost(failure) if idle && failure.kind == FailureKind::Connection => self.step(read).await,
+            step => step,
+        }
+    }
+
+    fn plan(&mut self, wanted: &[Span]) -> (Vec<Read>, Vec<Read>) {
+        let settled = self.learned.is_settled();
+        if let Some((planned, reads)) = &self.planned
+            && settled
+            && planned == wanted
+        {
+            return (reads.clone(), Vec::new());
+        }
+        let pieces: Vec<Piece> = pieces(wanted).collect();
+        let (reads, retries) = self.learned.plan(&pieces, Instant::now());
+        self.planned = settled.then(|| (wanted.to_vec(), reads.clone()));
+        (reads, retries)
+    }
+
+    /// Reads what is planned, one request at a time.
+    async fn read_all(&mut self, reads: Vec<Read>, deadline: Deadline) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut queue = VecDeque::from(reads);
+        let mut attempt = Attempt::default();
+        // Not answered, and too long perhaps; and how many in a row were not.
+        let (mut late, mut silences): (Vec<(Read, Failure)>, u32) = (Vec::new(), 0);
+        let mut idle = self.connection.is_some();
+        while let Some(read) = queue.pop_front() {
+            if let Some(at) = read.middle().filter(|_| attempt.is_too_long(&read)) {
+                let split = (at, Why::Silence);
+                prepend(&mut queue, self.learned.split(&read, split, &mut attempt, Instant::now()));
+                continue;
+            }
+            let step = timeout_at(deadline.at(), self.step_after(&read, std::mem::take(&mut idle))).await;
+            let failure = match step.unwrap_or_else(|_| Step::NotNow(deadline.passed())) {
+                Step::Got(block) => {
+                    outcome.blocks.push(block);
+                    attempt.answered(&read);
+                    self.learned.grant(&read.pieces);
+                    silences = 0;
+                    for (long, failure) in late.drain(..) {
+                        let parts = long.middle().map_or_else(Vec::new, |at| {
+                            self.learned.split(&long, (at, Why::Silence), &mut attempt, Instant::now())
+                        });
+                        if attempt.is_too_long(&long) {
+                            queue.extend(parts);
+                        } else {
+                            // Longer ones are answered. It is this place, to be halved from the next time on.
+                            outcome.failures.push((long.span(), failure));
+                        }
+                    }
+                    continue;
+                }
+                Step::Refused(code, failure) => match self.refused(&read, code, failure, &mut attempt) {
+                    Next::Parts(parts) => {
+                        prepend(&mut queue, parts);
+                        continue;
+                    }
+                    Next::Failed(failure) => {
+                        outcome.failures.push((read.span(), failure));
+                        continue;
+                    }
+                    Next::Held => continue,
+                    Next::Stop(failure) => failure,
+                },
+                Step::Lost(failure) => {
+                    silences += 1;
+                    self.log.failed(failure.kind);
+                    let length = matches!(failure.kind, FailureKind::Timeout | FailureKind::Connection);
+                    attempt.failed(&read, length);
+                    if silences < 2 {
+                        // Does it answer a shorter one?
+                        if !length {
+                            outcome.failures.push((read.span(), failure));
+                            continue;
+                        }
+                        let shorter = queue.iter().enumerate().min_by_key(|(_, other)| other.count);
+                        let sure = |count: u16| count <= SHORT.max(attempt.good());
+                        let shorter =
+                            shorter.filter(|(_, other)| other.count < read.count && sure(other.count));
+                        let probe = match shorter.map(|(at, _)| at) {
+                            Some(at) => queue.remove(at),
+                            None => read.first().filter(|first| first.count < read.count),
+                        };
+                        prepend(&mut queue, probe.into_iter().collect());
+                        if read.pieces.len() > 1 {
+                            late.push((read, failure));
+                        } else {
+                            outcome.failures.push((read.span(), failure));
+                        }
+                        continue;
+                    }
+                    failure
+                }
+                Step::NotNow(failure) => failure,
+            };
+            outcome.stopped = true;
+            let rest = std::iter::once(read).chain(queue.drain(..));
+            outcome.failures.extend(rest.map(|read| (read.span(), failure.clone())));
+        }
+        outcome.failures.extend(late.into_iter().map(|(read, failure)| (read.span(), failure)));
+        outcome.fits = self.learned.conclude(&attempt, !outcome.stopped, Instant::now());
+        outcome
+    }
+
+    /// What follows from an exception.
+    fn refused(&mut self, read: &Read, code: ExceptionCode, failure: Failure, attempt: &mut Attempt) -> Next {
+        let at = match code {
+            ExceptionCode::IllegalDataAddress | ExceptionCode::IllegalDataValue => read.split_at(),
+            ExceptionCode::ServerDeviceFailure => {
+                if attempt.device_failed() > MOST_DEVICE_FAILURES {
+                    self.learned.forget(attempt, |_| true);
+                    return Next::Stop(failure);
+                }
+                read.middle()
+            }
+            ExceptionCode::IllegalFunction => return Next::Failed(failure),
+            _ => return Next::Stop(failure),
+        };
+        attempt.failed(read, false);
+        match (at, &read.pieces[..]) {
+            (Some(at), _) => {
+                let split = (at, Why::Refused);
+                Next::Parts(self.learned.split(read, split, attempt, Instant::now()))
+            }
+            // Nothing was answered yet: the meter may fail as a whole.
+            (None, _) if code == ExceptionCode::ServerDeviceFailure && !attempt.has_answers() => {
+                Next::Failed(failure)
+            }
+            (None, pieces) => {
+                pieces.iter().for_each(|piece| self.learned.refuse(*piece, failure.clone(), Instant::now()));
+                Next::Held
+            }
+        }
+    }
+
+    /// Asks again for what was refused before; what is refused again needs no word.
+    async fn retry(&mut self, retries: Vec<Read>, deadline: Deadline) -> Outcome {
+        let mut outcome = Outcome::default();
+        for read in retries.into_iter().take(MOST_RETRIES) {
+            let Ok(step) = timeout_at(deadline.at(), self.step(&read)).await else { break };
+            let failure = match step {
+                Step::Got(block) => {
+                    self.learned.grant(&read.pieces);
+                    outcome.blocks.push(block);
+                    continue;
+                }
+                Step::NotNow(_) => break,
+                Step::Lost(failure) => {
+                    self.log.failed(failure.kind);
+                    failure
+                }
+                Step::Refused(_, failure) => {
+                    // Perhaps one of them only.
+                    let one = self.learned.one_of(&read);
+                    let Some(one) = one else {
+                        self.refuse_again(&read, failure);
+                        continue;
+                    };
+                    let Ok(step) = timeout_at(deadline.at(), self.step(&one)).await else { break };
+                    if let Step::Got(_) = step {
+                        // From the next time on they are read with the others.
+                        self.learned.grant(&read.pieces);
+                        outcome.failures.push((read.span(), failure));
+                        continue;
+                    }
+                    failure
+                }
+            };
+            self.refuse_again(&read, failure);
+        }
+        outcome
+    }
+
+    fn refuse_again(&mut self, read: &Read, failure: Failure) {
+        let now = Instant::now();
+        read.pieces.iter().for_each(|piece| self.learned.refuse(*piece, failure.clone(), now));
+    }
+}
+
+/// What came of the reads.
+#[derive(Debug, Default)]
+struct Outcome {
+    blocks: Vec<Block>,
+    failures: Vec<(Span, Failure)>,
+    /// Not everything was tried.
+    stopped: bool,
+    /// The most registers that are answered, when that is news.
+    fits: Option<u16>,
+}
+
+/// What follows from a refusal.
+enum Next {
+    /// Read these instead.
+    Parts(Vec<Read>),
+    /// It failed this time.
+    Failed(Failure),
+    /// It is remembered.
+    Held,
+    /// Nothing more can be read for now.
+    Stop(Failure),
+}
+
+fn prepend(queue: &mut VecDeque<Read>, parts: Vec<Read>) {
+    parts.into_iter().rev().for_each(|part| queue.push_front(part));
+}
+
+#[async_trait]
+impl<C: Connect> Source for Modbus<C> {
+    fn access(&self) -> Access {
+        Access::Registers
+    }
+
+    async fn read(&mut self, wanted: &[Span], deadline: Deadline) -> Answer {
+        let (reads, retries) = self.plan(wanted);
+        let Outcome { mut blocks, mut failures, stopped, fits } = self.read_all(reads, deadline).await;
+        if !stopped {
+            let again = self.retry(retries, deadline).await;
+            blocks.extend(again.blocks);
+            failures.extend(again.failures);
+        }
+        for piece @ (start, count) in pieces(wanted) {
+            if let Some(failure) = self.learned.refusal(piece) {
+                failures.push((Span::Registers { start, count }, failure.clone()));
+            }
+        }
+        let assemblies = wanted.iter().filter(|span| matches!(span, Span::Assembly(_)));
+        let none = || FailureKind::Refused.because("assemblies cannot be read over Modbus");
+        failures.extend(assemblies.map(|span| (*span, none())));
+        if self.settings.close_after_gather {
+            self.close().await;
+        }
+        let link = if blocks.is_empty() { Link::None } else { Link::Modbus };
+        let notices = fits.map(|registers| Notice::ShortReads { registers }).into_iter().collect();
+        Answer { blocks, failures, link, notices, ..Answer::with(self.log.take()) }
+    }
+
+    async fn close(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.close().await;
+        }
+    }
+}
+
+fn pieces(wanted: &[Span]) -> impl Iterator<Item = Piece> {
+    wanted.iter().filter_map(|span| match *span {
+        Span::Registers { start, count } => Some((start, count)),
+        Span::Assembly(_) => None,
+    })
+}

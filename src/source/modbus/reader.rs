@@ -1,0 +1,253 @@
+//! A Modbus connection that can only read registers.
+//!
+//! tokio-modbus' `Context` can write; it never leaves this file. Function 03 and 04 are all there is.
+//! After a timeout its client stays one reply behind (its issue #324), so a connection is used up by the
+//! first thing that goes wrong: `read` takes it and gives it back only with a sound answer. Its `Reader`
+//! asserts the length of a reply in debug builds; `call` beneath it leaves that judgment to us.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_modbus::client::{Client, Context, tcp};
+use tokio_modbus::{Error, ExceptionCode, Request, Response, Slave};
+
+use super::tap::{Seen, Tap};
+use crate::source::transport::Stream;
+use crate::source::{Failure, FailureKind};
+
+/// The function that reads registers; siblings answer both with the same values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Function {
+    /// 03, read holding registers.
+    Holding,
+    /// 04, read input registers.
+    Input,
+}
+
+impl Function {
+    /// The other of the two.
+    pub(super) fn other(self) -> Function {
+        match self {
+            Function::Holding => Function::Input,
+            Function::Input => Function::Holding,
+        }
+    }
+
+    fn code(self) -> u8 {
+        match self {
+            Function::Holding => 0x03,
+            Function::Input => 0x04,
+        }
+    }
+}
+
+/// An open connection to one unit.
+pub(super) struct RegisterReader {
+    context: Context,
+    seen: Seen,
+    unit: u8,
+    /// The number of the next request; the client counts from 0, too.
+    transaction: u16,
+}
+
+/// A read that ended the connection, and what was received instead of an answer.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) failure: Failure,
+    pub(super) reply: Vec<u8>,
+}
+
+/// A Modbus exception, and the packet that carried it.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) code: ExceptionCode,
+    pub(super) reply: Vec<u8>,
+}
+
+impl std::fmt::Debug for RegisterReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegisterReader").finish_non_exhaustive()
+    }
+}
+
+impl RegisterReader {
+    /// Takes a connection over, framed as over TCP.
+    pub(super) fn new(stream: impl Stream, unit_id: u8) -> Self {
+        let (tap, seen) = Tap::on(stream);
+        RegisterReader {
+            context: tcp::attach_slave(tap, Slave(unit_id)),
+            seen,
+            unit: unit_id,
+            transaction: 0,
+        }
+    }
+
+    /// Reads registers. A Modbus exception is the inner value and leaves the connection sound.
+    ///
+    /// # Errors
+    /// [`Lost`]; the connection is closed.
+    pub(super) async fn read(
+        mut self,
+        function: Function,
+        start: u16,
+        count: u16,
+        within: Duration,
+    ) -> Result<(Self, Result<Vec<u16>, Refused>), Lost> {
+        let request = match function {
+            Function::Holding => Request::ReadHoldingRegisters(start, count),
+            Function::Input => Request::ReadInputRegisters(start, count),
+        };
+        self.seen.clear();
+        let asked = Asked { transaction: self.transaction, unit: self.unit, function, start, count };
+        self.transaction = self.transaction.wrapping_add(1);
+        let answer = timeout(within, self.context.call(request)).await;
+        let Ok(answer) = answer else {
+            let reply = self.seen.take();
+            if is_whole(&reply) {
+                return Err(Lost { failure: asked.malformed(&reply, None), reply });
+            }
+            let what = if reply.is_empty() {
+                "no reply".to_owned()
+            } else {
+                format!("only {} bytes of a reply", reply.len())
+            };
+            let within = humantime::format_duration(within);
+            return Err(Lost {
+                failure: FailureKind::Timeout.because(format!(
+                    "{what} to the read of {count} registers at 0x{start:04X} within {within}"
+                )),
+                reply,
+            });
+        };
+        let words = match answer {
+            Ok(Ok(Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words)))
+                if words.len() == usize::from(count) =>
+            {
+                words
+            }
+            Ok(Err(code)) => {
+                let reply = self.seen.take();
+                return Ok((self, Err(Refused { code, reply })));
+            }
+            Ok(Ok(_)) => {
+                let reply = self.seen.take();
+                return Err(Lost { failure: asked.malformed(&reply, None), reply });
+            }
+            Err(error) => {
+                let reply = self.seen.take();
+                let failure = match error {
+                    Error::Transport(error) if !is_whole(&reply) => broken(&error, &reply),
+                    Error::Transport(error) => asked.malformed(&reply, Some(&error.to_string())),
+                    Error::Protocol(_) => asked.malformed(&reply, None),
+                };
+                return Err(Lost { failure, reply });
+            }
+        };
+        Ok((self, Ok(words)))
+    }
+
+    /// Closes the connection.
+    pub(super) async fn close(mut self) {
+        // The meter may have closed first; either way it is closed.
+        let _ = self.context.disconnect().await;
+    }
+}
+
+/// What was asked, to hold a reply against.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    transaction: u16,
+    unit: u8,
+    function: Function,
+    start: u16,
+    count: u16,
+}
+
+impl Asked {
+    /// What is wrong with a reply, by its bytes: transaction UINT, protocol UINT, length UINT, unit, function, and
+    /// a byte count with the registers, or an exception code. Big-endian. `otherwise` is what the client says.
+    fn malformed(self, reply: &[u8], otherwise: Option<&str>) -> Failure {
+        let Asked { transaction, unit, function, start, count } = self;
+        let wrong = match *reply {
+            [_, _, high, low, ..] if (high, low) != (0, 0) => {
+                format!("it is no Modbus packet (protocol 0x{high:02X}{low:02X} instead of 0)")
+            }
+            [_, _, _, _, 0, length @ 0..=1, ..] => format!("it announces a length of {length}"),
+            [a, b, _, _, _, _, from, ..] if from != unit => {
+                let late =
+                    if u16::from_be_bytes([a, b]) == transaction { "" } else { ", to another request" };
+                format!("it comes from unit {from}, and unit {unit} was asked{late}")
+            }
+            [a, b, ..] if u16::from_be_bytes([a, b]) != transaction => {
+                format!("it answers request {}, and this is {transaction}", u16::from_be_bytes([a, b]))
+            }
+            [_, _, _, _, _, _, _, code, exception, ..]
+                if code & 0x80 != 0 && code & 0x7F != function.code() =>
+            {
+                format!(
+                    "exception 0x{exception:02X} to function 0x{:02X}, and 0x{:02X} was asked",
+                    code & 0x7F,
+                    function.code()
+                )
+            }
+            [_, _, _, _, _, _, _, code, ..] if code & 0x80 == 0 && code != function.code() => {
+                format!("it answers function 0x{code:02X}, and 0x{:02X} was asked", function.code())
+            }
+            [_, _, _, _, _, _, _, code] if code & 0x80 != 0 => "an exception without a code".to_owned(),
+            [_, _, _, _, _, _, _, code, bytes, ref registers @ ..] if code & 0x80 == 0 => {
+                if usize::from(bytes) == registers.len() && bytes % 2 == 0 {
+                    format!("{} registers at 0x{start:04X} instead of {count}", bytes / 2)
+                } else {
+                    format!("it announces {bytes} bytes of registers and has {}", registers.len())
+                }
+            }
+            _ => otherwise.unwrap_or("it is no answer").to_owned(),
+        };
+        FailureKind::BadData.because(format!("malformed reply: {wrong}"))
+    }
+}
+
+/// Whether a packet has all the bytes that its length announces, and one that can be.
+fn is_whole(packet: &[u8]) -> bool {
+    match *packet {
+        [_, _, protocol, other, high, low, ..] => {
+            let length = usize::from(u16::from_be_bytes([high, low]));
+            (protocol, other) != (0, 0) || length < 2 || packet.len() >= 6 + length
+        }
+        _ => false,
+    }
+}
+
+/// The connection failed, perhaps in the middle of a reply. The client's own words would be "Success".
+fn broken(error: &std::io::Error, seen: &[u8]) -> Failure {
+    use std::io::ErrorKind::{ConnectionReset, InvalidData};
+    let (kind, sentence) = match (error.kind(), seen) {
+        (InvalidData, _) => (FailureKind::BadData, format!("malformed reply: {error}")),
+        (ConnectionReset, _) => (FailureKind::Connection, "the meter reset the connection".to_owned()),
+        (_, []) => (FailureKind::Connection, "the meter closed the connection".to_owned()),
+        _ => (
+            FailureKind::Connection,
+            format!("the meter closed the connection after {} bytes of a reply", seen.len()),
+        ),
+    };
+    kind.because(sentence)
+}
+
+/// An exception in words, with its number as the documents print it.
+pub(super) fn exception(code: ExceptionCode) -> String {
+    let (number, words) = match code {
+        ExceptionCode::IllegalFunction => (0x01, "illegal function"),
+        ExceptionCode::IllegalDataAddress => (0x02, "illegal data address: the meter has no such register"),
+        ExceptionCode::IllegalDataValue => (0x03, "illegal data value"),
+        ExceptionCode::ServerDeviceFailure => (0x04, "server device failure"),
+        ExceptionCode::Acknowledge => (0x05, "acknowledge: the meter needs more time"),
+        ExceptionCode::ServerDeviceBusy => (0x06, "server device busy"),
+        ExceptionCode::MemoryParityError => (0x08, "memory parity error"),
+        ExceptionCode::GatewayPathUnavailable => (0x0A, "gateway path unavailable"),
+        ExceptionCode::GatewayTargetDevice => {
+            (0x0B, "gateway target device failed to respond: check the unit id")
+        }
+        ExceptionCode::Custom(number) => (number, "an exception without a published meaning"),
+    };
+    format!("Modbus exception 0x{number:02X}, {words}")
+}

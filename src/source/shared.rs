@@ -1,0 +1,30 @@
+//! What the meters of one process share: the sockets of class 1, and the sessions with controllers.
+
+use std::sync::Arc;
+
+use crate::enip::hub::Hub;
+use crate::enip::tag::Route;
+
+use super::line::{Line, Lines};
+use super::logix::Controller;
+use super::transport::Endpoint;
+
+/// Shared by all sources that get a clone of it.
+#[derive(Debug, Clone, Default)]
+pub struct Shared {
+    /// Class 1 sockets; UDP port 2222 can be had once per address.
+    pub hub: Hub,
+    controllers: Arc<Lines<(Endpoint, Route), Controller>>,
+}
+
+impl Shared {
+    /// The session with the controller there, which all meters behind it share.
+    pub fn controller(
+        &self,
+        there: Endpoint,
+        route: Route,
+        new: impl FnOnce() -> Controller,
+    ) -> Line<Controller> {
+        self.controllers.to((there, route), new)
+    }
+}

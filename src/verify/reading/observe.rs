@@ -1,0 +1,319 @@
+//! Reading a meter for [`verify`](super): over EtherNet/IP several times, over Modbus once and briefly.
+//!
+//! ```text
+//! EtherNet/IP  identity, sizes, readings ──→ close
+//! EtherNet/IP  assembly 107 ─┐
+//! Modbus       all registers ├─ as short as it can be; an EtherNet/IP read beside it shows whether that stops
+//! EtherNet/IP  until it answers again, then the last readings
+//! ```
+//!
+//! One request at a time; readings are 200 ms apart at least, as the maker has tested it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::time::{sleep, timeout};
+
+use crate::host::tcp::Protocol;
+use crate::meter::{Access, Profile, Table, TableSet, block};
+use crate::source::eip::{Eip, Miss};
+use crate::source::{Deadline, Endpoint, Failure, Modbus, Source, Span, Tcp, Timeouts, modbus};
+
+use crate::verify::reading::observation::{Moment, Observation, Pause, Visit};
+
+/// How long EtherNet/IP may take to come back after Modbus.
+const COMES_BACK: Duration = Duration::from_secs(60);
+/// How long the Modbus connection is held at most for the answer that shows whether EtherNet/IP goes on.
+const HELD: Duration = Duration::from_millis(200);
+/// How long all registers may take.
+const LONGEST: Duration = Duration::from_secs(60);
+/// Between two attempts to find EtherNet/IP back.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// What to read and how.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// EtherNet/IP, unless the meter has none.
+    pub eip: Option<Endpoint>,
+    /// Modbus TCP, if it may be used.
+    pub modbus: Option<Endpoint>,
+    /// How to speak Modbus.
+    pub settings: modbus::Settings,
+    /// The map.
+    pub profile: Arc<Profile>,
+    /// How often the realtime values are read.
+    pub readings: u32,
+    /// Time between two readings.
+    pub interval: Duration,
+    /// How long to wait on the wire.
+    pub timeouts: Timeouts,
+    /// Whether a device that the profile was not made for is refused.
+    pub require_identity: bool,
+}
+
+/// Reads everything.
+///
+/// # Errors
+/// One sentence when the meter cannot be read at all, or is another device.
+pub async fn observe(plan: &Plan, say: &mut impl FnMut(String)) -> Result<Observation, String> {
+    let mut seen = Observation::default();
+    let Some(eip) = &plan.eip else {
+        over_modbus(plan, &mut seen, plan.readings).await?;
+        return Ok(seen);
+    };
+    let way = Tcp { endpoint: eip.clone(), protocol: Protocol::EtherNetIp };
+    let accepted = plan.require_identity.then(|| plan.profile.identity.clone());
+    let mut eip = Eip::new(way, plan.timeouts, accepted);
+    eip.open().await.map_err(sentence)?;
+    seen.identity = eip.identity().cloned();
+    let instances: Vec<u16> = plan.profile.assemblies.iter().map(|assembly| assembly.instance).collect();
+    for &instance in &instances {
+        match eip.size(instance).await {
+            Ok(size) => {
+                let size = size.ok().and_then(|size| Some(u16::from_le_bytes(size.try_into().ok()?)));
+                seen.sizes.insert(instance, size);
+            }
+            Err(miss) => seen.note(sentence(miss)),
+        }
+    }
+    let moving: Vec<u16> = plan
+        .profile
+        .assemblies
+        .iter()
+        .filter(|assembly| matches!(assembly.table, Table::Realtime | Table::Raw | Table::Energy))
+        .map(|assembly| assembly.instance)
+        .collect();
+    let mut progress = Progress::new(plan, say);
+    for n in 0..plan.readings {
+        if n > 0 {
+            sleep(plan.interval).await;
+        }
+        // What moves slowly last: a maximum is then no older than what it is compared with.
+        let wanted = if n + 1 == plan.readings { &instances } else { &moving };
+        match moment(&mut eip, wanted, &mut seen.failures).await {
+            Ok(moment) => seen.before.push(moment),
+            // The next reading opens the connection again; what was read stays.
+            Err(failure) if !seen.before.is_empty() => seen.note(failure),
+            Err(failure) => return Err(failure),
+        }
+        progress.done(n + 1, say);
+    }
+    if plan.modbus.is_some() {
+        let used = beside(plan, &mut eip, &moving, &mut seen, say).await;
+        used.err().into_iter().for_each(|failure| seen.note(failure));
+    }
+    eip.close().await;
+    Ok(seen)
+}
+
+/// What is said while it reads: how long, and how far.
+struct Progress {
+    readings: u32,
+    began: Instant,
+    said: Instant,
+}
+
+impl Progress {
+    /// How often it is said how far.
+    const EVERY: Duration = Duration::from_secs(60);
+
+    fn new(plan: &Plan, say: &mut impl FnMut(String)) -> Progress {
+        let lasts = plan.interval * plan.readings.saturating_sub(1);
+        if lasts >= Duration::from_secs(3) {
+            say(format!(
+                "{} readings, one every {}: this takes {}",
+                plan.readings,
+                humantime::format_duration(plan.interval),
+                humantime::format_duration(Duration::from_secs(lasts.as_secs().max(1)))
+            ));
+        }
+        Progress { readings: plan.readings, began: Instant::now(), said: Instant::now() }
+    }
+
+    fn done(&mut self, reading: u32, say: &mut impl FnMut(String)) {
+        if self.said.elapsed() >= Self::EVERY && reading < self.readings {
+            self.said = Instant::now();
+            let each = self.began.elapsed() / reading;
+            let left = Duration::from_secs((each * (self.readings - reading)).as_secs().max(1));
+            say(format!(
+                "{reading} of {} readings, {} to go",
+                self.readings,
+                humantime::format_duration(left)
+            ));
+        }
+    }
+}
+
+/// Uses Modbus while EtherNet/IP is watched.
+async fn beside(
+    plan: &Plan,
+    eip: &mut Eip,
+    moving: &[u16],
+    seen: &mut Observation,
+    say: &mut impl FnMut(String),
+) -> Result<(), String> {
+    // As close before Modbus as can be: the counters go on.
+    let before = moment(eip, moving, &mut seen.failures).await?;
+    seen.before.push(before);
+    seen.modbus_tried = true;
+    let watched = moving.first().copied().unwrap_or(101);
+    say("using Modbus now".to_owned());
+    let began = Instant::now();
+    let mut modbus = open(plan)?;
+    let at = SystemTime::now();
+    let mut blocks = Vec::new();
+    // The first read makes the connection; only what is asked after it is asked during it.
+    let opened = gather(plan, &mut modbus, &[Table::Energy], &mut blocks).await;
+    let rest = [Table::Settings, Table::Realtime, Table::Alarm, Table::Info];
+    let mut early = None;
+    let (read, lasted, closed) = {
+        // A session that was closed is no sign that EtherNet/IP goes on, even if a new one could be had.
+        let watch = async { eip.is_open() && matches!(eip.data(watched).await, Ok(Ok(_))) };
+        tokio::pin!(watch);
+        let read = match opened {
+            Ok(()) => {
+                let read = gather(plan, &mut modbus, &rest, &mut blocks);
+                tokio::pin!(read);
+                loop {
+                    tokio::select! {
+                        answered = &mut watch, if early.is_none() => early = Some(answered),
+                        read = &mut read => break read,
+                    }
+                }
+            }
+            failed => failed,
+        };
+        if early.is_none() {
+            early = timeout(HELD, &mut watch).await.ok();
+        }
+        modbus.close().await;
+        let (lasted, closed) = (began.elapsed(), Instant::now());
+        if early.is_none() {
+            watch.await;
+        }
+        (read, lasted, closed)
+    };
+    let answered_meanwhile = early.unwrap_or(false);
+    if let Err(failure) = read {
+        seen.failures.push(failure);
+    }
+    if blocks.is_empty() {
+        // Nobody was connected: there is nothing to be measured.
+        return Ok(());
+    }
+    say(format!("Modbus was used for {}", milliseconds(lasted)));
+    seen.visits.push(Visit { at, blocks });
+    let mut back_after = None;
+    while closed.elapsed() < COMES_BACK {
+        if let Ok(moment) = moment(eip, moving, &mut Vec::new()).await {
+            back_after = Some(closed.elapsed());
+            seen.after.push(moment);
+            break;
+        }
+        sleep(AGAIN).await;
+    }
+    match back_after {
+        Some(_) if answered_meanwhile => say("EtherNet/IP went on meanwhile".to_owned()),
+        Some(after) => say(format!("EtherNet/IP stopped, and is back {} after Modbus", milliseconds(after))),
+        None => {
+            let sentence =
+                "EtherNet/IP has not come back within a minute after Modbus: look at the PLC's connection";
+            seen.failures.push(sentence.to_owned());
+        }
+    }
+    seen.pause = Some(Pause { modbus: lasted, answered_meanwhile, back_after });
+    if back_after.is_some() {
+        for _ in 1..crate::verify::map::realtime::FEWEST {
+            sleep(plan.interval).await;
+            match moment(eip, moving, &mut seen.failures).await {
+                Ok(moment) => seen.after.push(moment),
+                Err(failure) => seen.note(failure),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A time for people.
+pub fn milliseconds(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
+}
+
+/// Reads a meter over Modbus alone.
+async fn over_modbus(plan: &Plan, seen: &mut Observation, readings: u32) -> Result<(), String> {
+    let mut modbus = open(plan)?;
+    let all = [Table::Realtime, Table::Energy, Table::Settings, Table::Alarm, Table::Info];
+    for n in 0..readings {
+        if n > 0 {
+            sleep(plan.interval).await;
+        }
+        let (at, mut blocks) = (SystemTime::now(), Vec::new());
+        let read = gather(plan, &mut modbus, &all, &mut blocks).await;
+        match read {
+            Err(failure) if blocks.is_empty() && seen.visits.is_empty() => {
+                modbus.close().await;
+                return Err(failure);
+            }
+            Err(failure) => seen.note(failure),
+            Ok(()) => {}
+        }
+        if !blocks.is_empty() {
+            seen.visits.push(Visit { at, blocks });
+        }
+    }
+    modbus.close().await;
+    Ok(())
+}
+
+fn open(plan: &Plan) -> Result<Modbus, String> {
+    let endpoint = plan.modbus.clone().ok_or("Modbus may not be used")?;
+    let settings = modbus::Settings { close_after_gather: false, ..plan.settings };
+    Ok(Modbus::new(Tcp { endpoint, protocol: Protocol::ModbusTcp }, plan.timeouts, settings))
+}
+
+/// Reads tables and keeps the registers; a part that failed is an error, and the rest is kept.
+async fn gather(
+    plan: &Plan,
+    modbus: &mut Modbus,
+    tables: &[Table],
+    blocks: &mut Vec<(u16, Vec<u16>)>,
+) -> Result<(), String> {
+    let tables = TableSet::from_iter(tables.iter().copied());
+    let spans = block::spans(&plan.profile, tables, Access::Registers);
+    let answer = modbus.read(&spans, Deadline::within(LONGEST)).await;
+    blocks.extend(answer.blocks.iter().filter_map(|block| match block.span {
+        Span::Registers { start, .. } => Some((start, block.words())),
+        Span::Assembly(_) => None,
+    }));
+    // Not every meter tells who it is over Modbus.
+    let failed = answer.failures.iter().find_map(|(span, failure)| {
+        let tables = block::tables_of(&plan.profile, *span, tables);
+        let table = tables.iter().find(|table| *table != Table::Info || failure.is_of_the_link())?;
+        Some(format!("the table {table} over Modbus: {failure}"))
+    });
+    failed.map_or(Ok(()), Err)
+}
+
+/// Reads these assemblies once; one that the meter refuses is said once, and left out.
+async fn moment(eip: &mut Eip, instances: &[u16], failures: &mut Vec<String>) -> Result<Moment, String> {
+    let mut moment = Moment { at: SystemTime::now(), assemblies: BTreeMap::new() };
+    for &instance in instances {
+        match eip.data(instance).await.map_err(sentence)? {
+            Ok(data) => {
+                moment.assemblies.insert(instance, data);
+            }
+            Err(refused) => {
+                let failure = format!("assembly {instance} is refused: {}", refused.refusal);
+                if !failures.contains(&failure) {
+                    failures.push(failure);
+                }
+            }
+        }
+    }
+    Ok(moment)
+}
+
+fn sentence(miss: Miss) -> String {
+    Failure::from(miss).sentence
+}
