@@ -96,3 +96,11 @@ pub(crate) fn collect(host: Host, config: &Path) -> Program {
 pub(crate) fn is_connected(line: &Line, how: &str) -> bool {
     line.is("m", "_status") && line.text("connection") == how
 }
+
+/// Waits until a collector that listens has received this many more frames.
+pub(crate) fn hear(listener: &mut Program, frames: i64) {
+    let from = listener.wait_for("a status", |line| line.is("m", "_status")).integer("frames_received");
+    listener.wait_for("more frames", |line| {
+        line.is("m", "_status") && line.integer("frames_received") >= from + frames
+    });
+}
