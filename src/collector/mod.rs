@@ -262,7 +262,9 @@ impl Collector {
         found.events.extend(self.follow_faults(wanted, readings, &found));
         if answered {
             found.events.extend(self.follow_values(readings));
-            found.intervals = self.history.intervals(&config.profile, &config.selected, readings);
+            let over_modbus = config.reads_over_modbus(Table::Energy);
+            found.intervals =
+                self.history.intervals(&config.profile, &config.selected, readings, over_modbus);
             found.device_due = self.device.is_due_to_say(&self.judge.map(), Instant::now());
         }
         found

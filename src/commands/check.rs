@@ -145,8 +145,8 @@ fn no_energy(meter: &MeterConfig) -> Option<String> {
     Some(match meter.connection.protocol() {
         Protocol::Modbus => "no energy: the table energy is not in tables".to_owned(),
         Protocol::EtherNetIp => {
-            "no energy: over EtherNet/IP its layout is not published; \"telegraf-pm500 verify\" can \
-                                 find it, and a meter that no PLC reads gives it with connection = \"modbus\""
+            "no energy: over EtherNet/IP its layout is not published; \"telegraf-pm500 verify ADDRESS --duration 10m\" can \
+             find it, and a meter that no PLC reads gives it with connection = \"modbus\""
                 .to_owned()
         }
     })

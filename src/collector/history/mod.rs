@@ -36,7 +36,7 @@ const CT_RATIO: &str = "ct_ratio";
 
 use super::event::{Cause, Event};
 use gaps::Gaps;
-use load_profile::{Interval, LoadProfile, Reading};
+use load_profile::{Interval, LoadProfile, Reading, resolution};
 use record::note;
 
 /// What is known of one meter from gather to gather.
@@ -168,11 +168,22 @@ impl History {
         events
     }
 
-    /// The intervals of the load profile that this gather ends.
-    pub fn intervals(&mut self, profile: &Profile, selected: &[bool], readings: &Readings) -> Vec<Interval> {
+    /// The intervals of the load profile that this gather ends. `over_modbus` is that energy came over Modbus, where
+    /// counters tell every unit.
+    pub fn intervals(
+        &mut self,
+        profile: &Profile,
+        selected: &[bool],
+        readings: &Readings,
+        over_modbus: bool,
+    ) -> Vec<Interval> {
         let Some(load) = &mut self.load else { return Vec::new() };
         let Some(reading) = Reading::of(profile, selected, readings) else { return Vec::new() };
-        let ended = load.read(reading);
+        let mut ended = load.read(reading);
+        if !over_modbus {
+            let steps = resolution::steps(profile, readings);
+            ended.iter_mut().for_each(|interval| resolution::judge(interval, steps));
+        }
         self.record.interval = load.running().cloned();
         ended
     }
