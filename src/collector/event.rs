@@ -22,6 +22,14 @@ pub enum Event {
     CounterReset(Vec<Step>),
     /// Counters passed their top and went on at their bottom.
     CounterRollover(Vec<Step>),
+    /// Counters were read wrong, and the next reading went on from before.
+    CounterGlitch(Vec<Step>),
+    /// Counters stepped back by so little that it is noise, for the first time.
+    CounterWavered(Vec<Step>),
+    /// Counters are again where they were before they fell or jumped.
+    CounterReturned(Vec<Step>),
+    /// Counters rose faster than the meter can measure.
+    CounterJumped(Vec<Step>),
     /// The maximum values were reset.
     MaxReset {
         /// The value that tells it best.
@@ -155,6 +163,9 @@ impl Event {
             Event::Gap(_) => "gap",
             Event::CounterReset(_) => "counter_reset",
             Event::CounterRollover(_) => "counter_rollover",
+            Event::CounterGlitch(_) | Event::CounterWavered(_) => "counter_glitch",
+            Event::CounterReturned(_) => "counter_returned",
+            Event::CounterJumped(_) => "counter_jumped",
             Event::MaxReset { .. } => "max_reset",
             Event::DemandReset => "demand_reset",
             Event::SettingsChanged { .. } => "settings_changed",
@@ -183,6 +194,19 @@ impl Event {
             Event::DemandReset => {
                 Some("all of them are 0, as after a reset or a restart of the meter".to_owned())
             }
+            Event::CounterGlitch(_) => Some(
+                "the next reading went on from before; the value was dropped, and is in no interval"
+                    .to_owned(),
+            ),
+            Event::CounterWavered(_) => {
+                Some("so little is noise of the meter and no reset; it is said once".to_owned())
+            }
+            Event::CounterReturned(_) => {
+                Some("it was there before it fell or jumped; the step is nobody's consumption".to_owned())
+            }
+            Event::CounterJumped(_) => {
+                Some("no load of this meter is that large; the step is nobody's consumption".to_owned())
+            }
             Event::OwnerLost { reason, .. } | Event::MapContradicted { reason, .. } => Some(reason.clone()),
             Event::BlockRefused { failure, .. } => Some(failure.to_string()),
             _ => None,
@@ -193,7 +217,12 @@ impl Event {
     pub fn tables(&self) -> TableSet {
         match self {
             Event::Gap(gap) => gap.tables,
-            Event::CounterReset(_) | Event::CounterRollover(_) => Table::Energy.into(),
+            Event::CounterReset(_)
+            | Event::CounterRollover(_)
+            | Event::CounterGlitch(_)
+            | Event::CounterWavered(_)
+            | Event::CounterReturned(_)
+            | Event::CounterJumped(_) => Table::Energy.into(),
             Event::MaxReset { .. } => Table::Max.into(),
             Event::DemandReset => Table::Demand.into(),
             Event::SettingsChanged { .. } => Table::Settings.into(),
@@ -212,8 +241,12 @@ impl fmt::Display for Event {
             Event::Gap(gap) => {
                 write!(f, "No data of {} for {:.1} s", joined(gap.tables), gap.length().as_secs_f64())
             }
-            Event::CounterReset(steps) => fallen(f, steps, ["was reset", "were reset"]),
-            Event::CounterRollover(steps) => fallen(f, steps, ["rolled over"; 2]),
+            Event::CounterReset(steps) => moved(f, steps, ["was reset", "were reset"]),
+            Event::CounterRollover(steps) => moved(f, steps, ["rolled over"; 2]),
+            Event::CounterGlitch(steps) => moved(f, steps, ["was read wrong", "were read wrong"]),
+            Event::CounterWavered(steps) => moved(f, steps, ["stepped back a little"; 2]),
+            Event::CounterReturned(steps) => moved(f, steps, ["returned"; 2]),
+            Event::CounterJumped(steps) => moved(f, steps, ["jumped"; 2]),
             Event::MaxReset { field, before, after, .. } => {
                 write!(f, "The maximum values were reset: {field} fell from {before} to {after}")
             }
@@ -291,11 +324,12 @@ pub fn joined(tables: TableSet) -> String {
     tables.iter().map(Table::name).collect::<Vec<_>>().join(",")
 }
 
-fn fallen(f: &mut fmt::Formatter<'_>, steps: &[Step], [one, several]: [&str; 2]) -> fmt::Result {
-    let Some(Step { field, before, after }) = steps.first() else { return f.write_str("No counter fell") };
+fn moved(f: &mut fmt::Formatter<'_>, steps: &[Step], [one, several]: [&str; 2]) -> fmt::Result {
+    let Some(Step { field, before, after }) = steps.first() else { return f.write_str("No counter moved") };
+    let how = if after < before { "fell" } else { "rose" };
     match steps.len() {
-        1 => write!(f, "A counter {one}: {field} fell from {before} to {after}"),
-        count => write!(f, "{count} counters {several}: {field} fell from {before} to {after}"),
+        1 => write!(f, "A counter {one}: {field} {how} from {before} to {after}"),
+        count => write!(f, "{count} counters {several}: {field} {how} from {before} to {after}"),
     }
 }
 

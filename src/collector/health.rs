@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::meter::{Table, TableSet};
+use crate::meter::{Readings, Table, TableSet};
 use crate::source::{Failure, FailureKind, Link, Traffic};
 
 /// `result` and `result_code` of a status line.
@@ -136,6 +136,12 @@ impl Health {
             Some(_) if self.up => Outcome::Partial,
             Some((_, failure)) => failure.into(),
         };
+    }
+
+    /// Counts the values of a reading that were none.
+    pub fn took(&mut self, readings: &Readings) {
+        self.values_dropped += readings.dropped();
+        self.values_absent += readings.absent();
     }
 
     /// The meter was due and left alone, because it did not answer before.

@@ -20,14 +20,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config::MeterConfig;
-use crate::meter::{Block, Readings, Table, TableSet, WordOrder, block};
-use crate::source::{Exhibit, Failure, FailureKind, Link, Notice, Samples, Shared, Source};
+use crate::meter::{Readings, Table, TableSet};
+use crate::source::{Exhibit, Failure, FailureKind, Link, Shared, Source};
 
 pub mod backoff;
 pub mod clock;
 pub mod event;
 pub mod exhibits;
 pub mod faults;
+pub mod found;
+pub mod frames;
 #[cfg(test)]
 mod golden;
 pub mod health;
@@ -49,9 +51,11 @@ use clock::{Clock, HostClock, WallClock};
 use event::{Cause, Event};
 use exhibits::Exhibits;
 use faults::FaultLog;
+use found::Found;
 use health::{Health, Outcome};
-use history::load_profile::Interval;
+use history::counters::Counted;
 use history::{DeviceHistory, History};
+use judge::fingerprint::fingerprint;
 use judge::{Judge, has_values};
 use report::{Device, Report, Sample};
 use schedule::Due;
@@ -80,19 +84,6 @@ pub struct Collector {
     /// How the meter was read when it last was.
     link: Link,
     started: Option<Event>,
-}
-
-/// What one gather has found so far.
-#[derive(Debug, Default)]
-struct Found {
-    read: TableSet,
-    samples: Vec<Sample>,
-    sampled: Vec<u16>,
-    failures: Vec<(Table, Failure)>,
-    notices: Vec<Notice>,
-    events: Vec<Event>,
-    intervals: Vec<Interval>,
-    device_due: bool,
 }
 
 impl Collector {
@@ -124,7 +115,7 @@ impl Collector {
         let tables = config.tables.union(config.modbus_tables);
         let basis = tables.iter().filter_map(|table| config.profile.basis(table, config.evidence)).min();
         let history = History::new(known, tables, config.interval_energy);
-        let map_print = fingerprint(&config, wire.word_order());
+        let map_print = fingerprint(&config.profile, wire.word_order());
         let address = sources::endpoint(&config, config.port()).to_string();
         Collector {
             clock: WallClock::watching(clock),
@@ -237,9 +228,9 @@ impl Collector {
             found.failures.extend(self.ask_beside(due.beside, readings).await);
         }
         let wanted = due.tables.union(due.beside);
-        self.health.values_dropped += readings.dropped();
-        self.health.values_absent += readings.absent();
-        found.failures.extend(missed_empty(&config, wanted, readings, &found.failures));
+        self.health.took(readings);
+        let first = self.look_again(due, readings, &mut found).await;
+        found.failures.extend(judge::empty(&config.profile, readings, wanted, &found.failures));
         let held = self.judge(readings, &mut found);
         for table in held.iter() {
             readings.forget(&config.profile, table);
@@ -249,22 +240,28 @@ impl Collector {
         {
             readings.set(index, offset);
         }
-        let was_read = |table: &Table| judge::was_read(&config.profile, readings, *table);
-        found.read = wanted.difference(held).iter().filter(was_read).collect();
-        found.samples = samples.into_iter().filter(|sample| found.read.contains(sample.table)).collect();
-        self.health.gathered(wanted, &found.failures, found.read, self.link);
         self.follow_clock();
+        let read = |readings: &Readings| judge::read(&config.profile, readings, wanted.difference(held));
         // A meter whose values are held back has answered: it is known, and so is what is wrong with its map.
-        let answered = !found.read.union(held).is_empty();
+        let answered = !held.union(read(readings)).is_empty();
         // Who it is comes first: nothing is compared across an exchange of meters.
         let exchanged = answered && self.recognize(readings, &mut found).await;
+        let counted = self.count(first.filter(|_| !exchanged), readings, &mut found);
+        found.read = read(readings);
+        found.samples = samples.into_iter().filter(|sample| found.read.contains(sample.table)).collect();
+        self.health.gathered(wanted, &found.failures, found.read, self.link);
         found.events.extend(self.follow_gaps(due, readings, &found.failures, exchanged));
         found.events.extend(self.follow_faults(wanted, readings, &found));
         if answered {
-            found.events.extend(self.follow_values(readings));
+            found.events.extend(self.follow_values(readings, counted.events));
             let over_modbus = config.reads_over_modbus(Table::Energy);
-            found.intervals =
-                self.history.intervals(&config.profile, &config.selected, readings, over_modbus);
+            found.intervals = self.history.intervals(
+                &config.profile,
+                &config.selected,
+                readings,
+                counted.moved,
+                over_modbus,
+            );
             found.device_due = self.device.is_due_to_say(&self.judge.map(), Instant::now());
         }
         found
@@ -317,7 +314,7 @@ impl Collector {
             self.state.hurry();
         }
         let sampled = answer.samples.iter().map(|samples| samples.assembly).collect();
-        let samples = self.decode(answer.samples, wanted);
+        let samples = frames::decode(&self.config, &self.judge, answer.samples, wanted);
         let found = Found { sampled, failures, notices: answer.notices, events, ..Found::default() };
         (found, samples)
     }
@@ -335,11 +332,8 @@ impl Collector {
 
     /// Keeps what could not be used, and shows each kind once in the log.
     fn keep_exhibits(&mut self, exhibits: Vec<Exhibit>) {
-        for exhibit in exhibits {
-            if let Some(new) = self.exhibits.keep(exhibit) {
-                self.faults.show(&new);
-            }
-        }
+        let new = exhibits.into_iter().filter_map(|exhibit| self.exhibits.keep(exhibit));
+        new.for_each(|new| self.faults.show(&new));
     }
 
     /// Notes how the meter was read just now, if it was; says so when it was read in another way before.
@@ -375,37 +369,16 @@ impl Collector {
         judgement.held
     }
 
-    /// The new samples of these tables that may leave.
-    fn decode(&self, samples: Vec<Samples>, tables: TableSet) -> Vec<Sample> {
-        let blocks = samples.into_iter().flat_map(|samples| samples.blocks);
-        blocks.filter_map(|block| self.decode_one(&block, tables)).collect()
-    }
-
-    fn decode_one(&self, block: &Block, tables: TableSet) -> Option<Sample> {
-        let profile = &self.config.profile;
-        let table = block::tables_of(profile, block.span, tables).iter().next()?;
-        let mut one = Readings::new(profile.elements.len());
-        block::read(profile, block, table.into(), self.config.word_order, &mut one).ok()?;
-        if !self.judge.passes(&one) {
-            return None;
-        }
-        let elements = profile.elements_of(table);
-        let values = elements.filter_map(|(index, _)| Some((index, one.get(index)?.clone()))).collect();
-        Some(Sample { table, at: block.at, values })
-    }
-
     /// Takes in who the meter is; returns whether it is another one than before.
     async fn recognize(&mut self, readings: &mut Readings, found: &mut Found) -> bool {
         let config = self.config.clone();
         // Over EtherNet/IP every session begins with the question; Modbus has no session that an exchange breaks.
         let asked = readings.taken(Table::Info).is_some() || self.wire.identifies();
-        if !asked && self.history.counter_fell(&config.profile, readings) {
+        if !asked && self.history.doubts(&config.profile, readings) {
             let (again, _) = self.ask(Table::Info.into(), readings).await;
-            found.failures.extend(again.failures);
-            found.notices.extend(again.notices);
-            found.events.extend(again.events);
+            found.also(again);
         }
-        let refused = |(table, failure): &(Table, Failure)| *table == Table::Info && is_no(failure);
+        let refused = |(table, failure): &(Table, Failure)| *table == Table::Info && failure.is_no();
         let settled = readings.taken(Table::Info).is_some() || found.failures.iter().any(refused);
         let identity = self.wire.identity();
         let news = self.device.learn(
@@ -438,7 +411,7 @@ impl Collector {
         let config = &self.config;
         for table in due.tables.union(due.beside).iter() {
             // What the meter never gives leaves no gap in the rest of the table.
-            let given = |failure: &Failure| is_no(failure) && has_values(&config.profile, readings, table);
+            let given = |failure: &Failure| failure.is_no() && has_values(&config.profile, readings, table);
             match failures.iter().find(|(failed, failure)| *failed == table && !given(failure)) {
                 Some((_, failure)) => self.history.missed(table, Cause::from(failure)),
                 None => {
@@ -471,13 +444,50 @@ impl Collector {
         }
         self.backoff.succeeded();
         let new = self.faults.up(wanted, &found.failures).into_iter();
-        let refused = new.filter(|(_, failure)| is_no(failure));
+        let refused = new.filter(|(_, failure)| failure.is_no());
         refused.map(|(table, failure)| Event::BlockRefused { table, failure: failure.clone() }).collect()
     }
 
-    /// Tells what began anew or changed in the meter.
-    fn follow_values(&mut self, readings: &Readings) -> Vec<Event> {
-        let events = self.history.follow(&self.config.profile, readings);
+    /// Looks at the counters once more when one of them is where it cannot be; returns what the first look saw. What
+    /// a listener or a controller has may be the same sample again, and Modbus beside EtherNet/IP has had its turn:
+    /// there the next gather decides.
+    async fn look_again(&mut self, due: Due, readings: &mut Readings, found: &mut Found) -> Option<Readings> {
+        let profile = &self.config.profile;
+        let anew = due.tables.contains(Table::Energy) && matches!(self.link, Link::Explicit | Link::Modbus);
+        if !anew || !self.history.doubts(profile, readings) {
+            return None;
+        }
+        let mut newer = Readings::new(profile.elements.len());
+        let (again, _) = self.put(Table::Energy.into(), &mut newer).await;
+        found.also(Found { failures: Vec::new(), ..again });
+        newer.taken(Table::Energy)?;
+        self.health.took(&newer);
+        let first = readings.clone();
+        readings.renew(&self.config.profile, Table::Energy, &newer);
+        Some(first)
+    }
+
+    /// Takes the counters in, and holds back those of which nobody knows yet what they mean.
+    fn count(&mut self, first: Option<Readings>, readings: &mut Readings, found: &mut Found) -> Counted {
+        let profile = &self.config.profile;
+        let looks: Vec<&Readings> = first.iter().chain([&*readings]).collect();
+        let counted = self.history.count(profile, &looks);
+        self.health.values_dropped += counted.glitches;
+        counted.held.iter().for_each(|index| readings.set(*index, None));
+        if let Some(doubt) = &counted.doubt {
+            if has_values(profile, readings, Table::Energy) {
+                self.faults.warn(doubt);
+            } else {
+                found.failures.push((Table::Energy, FailureKind::BadData.because(doubt.as_str())));
+            }
+        }
+        counted
+    }
+
+    /// Tells what began anew or changed in the meter, counters first.
+    fn follow_values(&mut self, readings: &Readings, counters: Vec<Event>) -> Vec<Event> {
+        let mut events = counters;
+        events.extend(self.history.follow(&self.config.profile, readings));
         for event in &events {
             self.faults.warn(&event.to_string());
             self.health.counter_resets += u64::from(matches!(event, Event::CounterReset(_)));
@@ -491,37 +501,4 @@ impl Collector {
         self.history.clock_stepped(by);
         Some(by)
     }
-}
-
-/// A number that tells where this map says that things stand.
-fn fingerprint(config: &MeterConfig, order: Option<WordOrder>) -> u64 {
-    // FNV-1a: the same in every build of the program, for it is remembered.
-    let mut print = 0xCBF2_9CE4_8422_2325_u64;
-    let mut take = |part: u64| print = (print ^ part).wrapping_mul(0x0100_0000_01B3);
-    for element in &config.profile.elements {
-        element.name.bytes().for_each(|byte| take(byte.into()));
-        let place = element.place.map(|place| u64::from(place.instance) << 16 | u64::from(place.offset));
-        take(place.map_or(u64::MAX, |place| place));
-        take(element.modbus.map_or(u64::MAX, u64::from));
-    }
-    take(order.map_or(2, |order| u64::from(order == WordOrder::HighFirst)));
-    print
-}
-
-/// Tables that arrived without one plausible value, and for which no other failure is known.
-fn missed_empty(
-    config: &MeterConfig,
-    wanted: TableSet,
-    readings: &Readings,
-    failures: &[(Table, Failure)],
-) -> Vec<(Table, Failure)> {
-    let failed: TableSet = failures.iter().map(|(table, _)| *table).collect();
-    let empty = judge::empty(&config.profile, readings, wanted).difference(failed);
-    let text = "no value is plausible; over Modbus this is usually the word order";
-    empty.iter().map(|table| (table, FailureKind::BadData.because(text))).collect()
-}
-
-/// Whether the meter itself says that it will not, or not as it should.
-fn is_no(failure: &Failure) -> bool {
-    matches!(failure.kind, FailureKind::Refused | FailureKind::WrongSize)
 }

@@ -94,7 +94,12 @@ pub const FIELDS: &[Entry] = &[
     entry(STATUS, "frames_received", Integer, "class 1 frames received since start"),
     entry(STATUS, "frames_lost", Integer, "class 1 frames missing from the sequence since start"),
     entry(STATUS, "frames_dropped", Integer, "class 1 frames not used since start"),
-    entry(STATUS, "values_dropped", Integer, "values that were implausible, since start"),
+    entry(
+        STATUS,
+        "values_dropped",
+        Integer,
+        "values that were implausible, glitches of counters included, since start",
+    ),
     entry(
         STATUS,
         "values_absent",
@@ -155,8 +160,8 @@ pub const FIELDS: &[Entry] = &[
         "quality_code",
         Integer,
         "0 complete: both readings within 1 % of the interval, or 1 s, of their boundaries; 1 partial: they are not, \
-         or a counter was missing, or the time is not sure; 2 reset inside: counters began anew, what was counted \
-         around that is not known and not in the energy; 3 none: no reading belongs to the interval, energy absent",
+         or a counter was missing, or the time is not sure; 2 reset inside: a counter began anew, jumped or returned, \
+         what was counted around that is not known and not in the energy; 3 none: no reading belongs to the interval, energy absent",
     ),
     entry(
         INTERVAL,

@@ -131,6 +131,20 @@ impl Readings {
         }
     }
 
+    /// Takes a table out of a newer reading, in place of what was read of it here.
+    pub fn renew(&mut self, profile: &Profile, table: Table, newer: &Readings) {
+        for (index, _) in profile.elements_of(table) {
+            self.set(index, newer.get(index).cloned());
+            if let Some(slot) = self.raw.get_mut(index) {
+                *slot = newer.raw(index);
+            }
+        }
+        let slot = table as usize;
+        self.taken[slot] = newer.taken[slot];
+        self.dropped[slot] = newer.dropped[slot];
+        self.absent[slot] = newer.absent[slot];
+    }
+
     /// Stores an element's value.
     pub fn set(&mut self, index: usize, value: Option<Value>) {
         if let Some(slot) = self.values.get_mut(index) {

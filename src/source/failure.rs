@@ -54,6 +54,11 @@ impl Failure {
     pub fn is_of_the_link(&self) -> bool {
         self.kind.is_of_the_link()
     }
+
+    /// Whether the meter itself says that it will not, or not as it should.
+    pub fn is_no(&self) -> bool {
+        matches!(self.kind, FailureKind::Refused | FailureKind::WrongSize)
+    }
 }
 
 impl fmt::Display for Failure {

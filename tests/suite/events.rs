@@ -63,6 +63,33 @@ async fn a_reset_of_the_counters_is_one_event_with_every_last_value_and_counts_o
 }
 
 #[tokio::test]
+async fn one_wrong_reading_of_the_counters_costs_no_line_and_a_jump_that_is_undone_no_energy() {
+    let meter = meter(frozen()).await;
+    let mut collector = crate::common::reading::collector(&modbus(&meter));
+    let tables = [Table::Realtime, Table::Energy, Table::Settings];
+    let before = gather(&mut collector, &tables).await;
+    let energy = before.one("powermonitor_500_energy").clone();
+    for odd in [0, 9_000_000_000_000] {
+        meter.show_counters(1, odd);
+        let lines = gather(&mut collector, &tables).await;
+        assert_eq!(kinds(&lines), ["counter_glitch"]);
+        assert_eq!(lines.one("powermonitor_500_energy").fields, energy.fields, "the second reading leaves");
+    }
+    assert_eq!(
+        gather(&mut collector, &tables).await.one("powermonitor_500_status").integer("values_dropped"),
+        16
+    );
+    let import = energy.integer("active_import_wh");
+    for (to, event) in [(import + 5_000_000_000, "counter_jumped"), (import + 3, "counter_returned")] {
+        meter.set_counter("active_import_wh", to);
+        let lines = gather(&mut collector, &tables).await;
+        assert_eq!(kinds(&lines), [event]);
+        assert_eq!(lines.events(event)[0].float("after"), to as f64);
+        assert_eq!(kinds(&gather(&mut collector, &tables).await), [""; 0]);
+    }
+}
+
+#[tokio::test]
 async fn another_meter_is_swapped_and_never_reset_whether_or_not_anybody_watched() {
     let meter = meter(frozen()).await;
     let (options, file) = (modbus(&meter), scratch("events_swap").join("state.json"));

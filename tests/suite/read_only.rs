@@ -182,6 +182,30 @@ async fn five_minutes_count_from_the_last_use_even_if_the_clock_was_set_back() {
 }
 
 #[tokio::test]
+async fn an_odd_counter_is_no_reason_to_use_modbus_beside_a_plc_once_more() {
+    let meter = meter(frozen()).await;
+    let settings = Arc::new(config(&beside(&meter)));
+    let state = State::in_memory();
+    // The plugin starts again and again, always after more than five minutes.
+    let turn = async |odd: bool| {
+        let before = state.record(&settings.name).unwrap_or_default();
+        let last_modbus_ms = before.last_modbus_ms.map(|last| last - 301_000);
+        state.remember(&settings.name, &Record { last_modbus_ms, ..before });
+        meter.show_counters(u32::from(odd), 0);
+        let mut collector = Collector::new(settings.clone(), state.clone());
+        let lines = Lines::of(&collector.gather(at_boundary()).await);
+        (lines.one("powermonitor_500_energy").fields.contains_key("active_import_wh"), lines)
+    };
+    assert!(turn(false).await.0);
+    assert!(!turn(true).await.0, "nobody knows yet what that is");
+    assert_eq!(meter.record().modbus_clients, 2);
+    let (counters_left, lines) = turn(false).await;
+    assert!(counters_left);
+    assert_eq!((lines.events("counter_glitch").len(), lines.events("counter_reset").len()), (1, 0));
+    assert_eq!(meter.record().modbus_clients, 3);
+}
+
+#[tokio::test]
 async fn modbus_that_may_not_be_used_yet_leaves_the_status_as_it_was() {
     let meter = meter(frozen()).await;
     let mut collector = collector(&beside(&meter));

@@ -7,6 +7,7 @@ use std::path::Path;
 use telegraf_pm500::lines::schema::{self, Type};
 use telegraf_pm500::meter::element::{Element, Use};
 use telegraf_pm500::meter::identity::Identity;
+use telegraf_pm500::meter::names::ACTIVE_IMPORT;
 use telegraf_pm500::meter::{Profile, Table};
 use telegraf_pm500::simulator::{Faults, Options};
 
@@ -38,9 +39,12 @@ fn described() -> BTreeMap<(String, String), Type> {
 }
 
 /// What can happen.
-const EVENTS: [&str; 10] = [
+const EVENTS: [&str; 13] = [
     "block_refused",
+    "counter_glitch",
+    "counter_jumped",
     "counter_reset",
+    "counter_returned",
     "counter_rollover",
     "demand_reset",
     "gap",
@@ -123,6 +127,15 @@ fn every_field_of_every_line_has_the_type_that_is_described() {
     let mut program = Program::start(&["--config", path.to_str().unwrap()]);
     let up = |meter: &'static str| move |line: &Line| line.is(meter, "_status") && line.integer("up") == 1;
     program.wait_for_all(&[&up("eip"), &up("modbus")]);
+    // A counter that is read wrong once, that jumps, and that returns.
+    let import = meters.meter(1).expected(Table::Energy, ACTIVE_IMPORT).unwrap();
+    let telegraf_pm500::meter::Value::Integer(import) = import else { panic!("{import:?}") };
+    meters.meter(1).show_counters(1, 0);
+    program.wait_for("a glitch", |line| line.is_event("modbus", "counter_glitch"));
+    meters.meter(1).set_counter(ACTIVE_IMPORT, 5_000_000_000_000);
+    program.wait_for("a jump", |line| line.is_event("modbus", "counter_jumped"));
+    meters.meter(1).set_counter(ACTIVE_IMPORT, import + 5);
+    program.wait_for("a return", |line| line.is_event("modbus", "counter_returned"));
     meters.meter(1).reset_counters();
     meters.meter(0).reset_maxima();
     meters.meter(0).reset_demand();

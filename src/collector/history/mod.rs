@@ -4,7 +4,7 @@
 //! readings, failures ─→ History ─→ events, intervals
 //!                          │ gaps           from when to when which table is missing, and why
 //!                          │ device         who is it, is it another one
-//!                          │ counters       energy that fell
+//!                          │ counters       what is believed of energy: resets, glitches, jumps, returns
 //!                          │ extremes       maximum and demand values that began anew
 //!                          │ settings       ratios, wiring
 //!                          └ load_profile   energy from boundary to boundary
@@ -35,6 +35,7 @@ pub use record::Record;
 const CT_RATIO: &str = "ct_ratio";
 
 use super::event::{Cause, Event};
+use counters::Counted;
 use gaps::Gaps;
 use load_profile::{Interval, LoadProfile, Reading, resolution};
 use record::note;
@@ -114,6 +115,7 @@ impl History {
         if let Some(last) = &mut self.record.last_modbus_ms {
             *last += by;
         }
+        self.record.counter_tracks.values_mut().for_each(|track| track.clock_stepped(by));
     }
 
     /// A table that was due was not read, or not completely.
@@ -139,15 +141,22 @@ impl History {
         ended.map(|gap| Event::Gap(super::event::Gap { exchanged, ..gap })).collect()
     }
 
-    /// Whether any counter is less than it was.
-    pub fn counter_fell(&self, profile: &Profile, readings: &Readings) -> bool {
-        counters::any_fell(profile, readings, &self.record.counters)
+    /// Whether any counter is where it cannot be, so that it should be looked at once more.
+    pub fn doubts(&self, profile: &Profile, readings: &Readings) -> bool {
+        counters::any_odd(profile, readings, &self.record)
+    }
+
+    /// Takes the counters of a gather in, which looked at them once or twice.
+    pub fn count(&mut self, profile: &Profile, looks: &[&Readings]) -> Counted {
+        counters::follow(profile, looks, &mut self.record)
     }
 
     /// Compares who answers with who answered before. Nothing is compared across an exchange of meters.
     pub fn recognize(&mut self, device: &DeviceHistory) -> Option<Event> {
         let swapped = device.swapped(&mut self.record)?;
         self.record.counters.clear();
+        self.record.counter_tracks.clear();
+        self.record.largest_apparent_va = 0.0;
         self.record.settings.clear();
         self.record.maxima.clear();
         self.record.demand_runs = false;
@@ -161,24 +170,28 @@ impl History {
     /// Tells what began anew or changed in the meter.
     pub fn follow(&mut self, profile: &Profile, readings: &Readings) -> Vec<Event> {
         let record = &mut self.record;
-        let mut events = counters::follow(profile, readings, &mut record.counters);
+        counters::follow_size(profile, readings, record);
+        let mut events = Vec::new();
         events.extend(extremes::follow_max(profile, readings, &mut record.maxima));
         events.extend(extremes::follow_demand(profile, readings, &mut record.demand_runs));
         events.extend(settings::follow(profile, readings, &mut record.settings));
         events
     }
 
-    /// The intervals of the load profile that this gather ends. `over_modbus` is that energy came over Modbus, where
-    /// counters tell every unit.
+    /// The intervals of the load profile that this gather ends; `moved` says of which energies the level did, and
+    /// `over_modbus` that energy came over Modbus, where counters tell every unit.
     pub fn intervals(
         &mut self,
         profile: &Profile,
         selected: &[bool],
         readings: &Readings,
+        moved: [bool; 4],
         over_modbus: bool,
     ) -> Vec<Interval> {
         let Some(load) = &mut self.load else { return Vec::new() };
-        let Some(reading) = Reading::of(profile, selected, readings) else { return Vec::new() };
+        let believed = |name: &str| self.record.counters.get(name).copied();
+        let Some(reading) = Reading::of(profile, selected, readings, believed) else { return Vec::new() };
+        let reading = Reading { moved, ..reading };
         let mut ended = load.read(reading);
         if !over_modbus {
             let steps = resolution::steps(profile, readings);

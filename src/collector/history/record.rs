@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::Leftover;
 
+use super::counters::track::Track;
 use super::load_profile::Running;
 
 /// What is remembered of one meter.
@@ -18,8 +19,12 @@ pub struct Record {
     pub cip_serial_number: u32,
     /// When each table was last read, milliseconds since the epoch.
     pub last_read_ms: BTreeMap<String, i64>,
-    /// Last value of every counter.
+    /// Last value of every counter that is believed.
     pub counters: BTreeMap<String, i64>,
+    /// When those were read, and what is not decided about them.
+    pub counter_tracks: BTreeMap<String, Track>,
+    /// Largest apparent power that was seen, in VA; 0 when none was.
+    pub largest_apparent_va: f64,
     /// Last value of every setting that is a number.
     pub settings: BTreeMap<String, f64>,
     /// Last maximum values.

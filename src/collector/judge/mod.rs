@@ -6,6 +6,7 @@ use crate::config::MapCheckPolicy;
 use crate::meter::{Profile, Readings, Table, TableSet, WordOrder};
 use crate::source::{Failure, FailureKind};
 
+pub mod fingerprint;
 pub mod map;
 pub mod standing;
 
@@ -135,8 +136,22 @@ pub fn was_read(profile: &Profile, readings: &Readings, table: Table) -> bool {
     has_values(profile, readings, table) || (readings.taken(table).is_some() && absent)
 }
 
-/// The tables among these that arrived without one plausible value: they were not read.
-pub fn empty(profile: &Profile, readings: &Readings, tables: TableSet) -> TableSet {
-    let arrived = tables.iter().filter(|table| readings.taken(*table).is_some());
-    arrived.filter(|table| !was_read(profile, readings, *table)).collect()
+/// The tables among these that were read.
+pub fn read(profile: &Profile, readings: &Readings, tables: TableSet) -> TableSet {
+    tables.iter().filter(|table| was_read(profile, readings, *table)).collect()
+}
+
+/// The tables among these that arrived without one plausible value, and for which no other failure is known: they
+/// were not read.
+pub fn empty(
+    profile: &Profile,
+    readings: &Readings,
+    tables: TableSet,
+    failures: &[(Table, Failure)],
+) -> Vec<(Table, Failure)> {
+    let failed: TableSet = failures.iter().map(|(table, _)| *table).collect();
+    let arrived = tables.difference(failed).iter().filter(|table| readings.taken(*table).is_some());
+    let text = "no value is plausible; over Modbus this is usually the word order";
+    let empty = arrived.filter(|table| !was_read(profile, readings, *table));
+    empty.map(|table| (table, FailureKind::BadData.because(text))).collect()
 }

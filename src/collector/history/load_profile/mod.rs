@@ -27,8 +27,9 @@
 //! Quality, the first that is true:
 //!
 //! - `none`: both boundaries have the same reading; nothing is known.
-//! - `reset`: a counter fell or another meter came. The rises before and after are added; what was counted
-//!   between the two readings around it is not known and left out.
+//! - `reset`: a counter's level moved (it was reset, rolled over, jumped or returned), or another meter came. The
+//!   rises before and after are added; what was counted between the two readings around it is not known and left
+//!   out.
 //! - `partial`: a reading is farther from its boundary than 1 % of the interval and than a second; or a
 //!   counter was missing at a boundary; or the clock was set back while nobody watched; or the energy is too little for
 //!   the steps in which its counter comes ([`resolution`]).
@@ -44,7 +45,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::meter::names::ENERGIES;
 use crate::meter::reading::milliseconds;
-use crate::meter::{Profile, Readings, Table, Value};
+use crate::meter::{Profile, Readings, Table};
 
 pub mod resolution;
 #[cfg(test)]
@@ -66,22 +67,29 @@ const NONSENSE: i64 = 24 * 3600 * 1000;
 pub struct Reading {
     /// When, in ms since the epoch.
     pub at: i64,
-    /// The values of [`ENERGIES`], as far as they were read.
+    /// The values of [`ENERGIES`], as far as they were read and are believed.
     pub counters: [Option<i64>; 4],
+    /// Which of them are somewhere else than before, without energy that flowed for it.
+    pub moved: [bool; 4],
 }
 
 impl Reading {
-    /// The counters of a gather, if energy was read; `selected` says per element whether it may leave.
-    pub fn of(profile: &Profile, selected: &[bool], readings: &Readings) -> Option<Reading> {
+    /// The counters of a gather, if energy was read; `selected` says per element whether it may leave, and `believed`
+    /// what is taken for the value of a counter: a step back that is noise is none.
+    pub fn of(
+        profile: &Profile,
+        selected: &[bool],
+        readings: &Readings,
+        believed: impl Fn(&str) -> Option<i64>,
+    ) -> Option<Reading> {
         let at = milliseconds(readings.taken(Table::Energy)?);
         let counters = ENERGIES.map(|name| {
             let index = profile.index_of(Table::Energy, name)?;
-            match readings.get(index) {
-                Some(Value::Integer(value)) if selected.get(index) == Some(&true) => Some(*value),
-                _ => None,
-            }
+            readings.get(index)?;
+            believed(name).filter(|_| selected.get(index) == Some(&true))
         });
-        counters.iter().any(Option::is_some).then_some(Reading { at, counters })
+        let moved = [false; 4];
+        counters.iter().any(Option::is_some).then_some(Reading { at, counters, moved })
     }
 }
 
@@ -147,7 +155,7 @@ pub struct Running {
     sums: [Option<i64>; 4],
     /// A reading has come after the first one.
     moved: bool,
-    /// A counter fell, or another meter came.
+    /// A counter's level moved, or another meter came.
     reset: bool,
     /// Time since the first reading over which resets make the rise unknown.
     unknown: i64,
@@ -273,10 +281,11 @@ impl Running {
         let anew = std::mem::take(&mut self.anew);
         let mut fell = anew;
         self.behind = false;
-        for ((before, sum), now) in self.counters.iter_mut().zip(&mut self.sums).zip(reading.counters) {
+        let counters = self.counters.iter_mut().zip(&mut self.sums);
+        for ((before, sum), (now, moved)) in counters.zip(reading.counters.into_iter().zip(reading.moved)) {
             match (*before, now) {
                 _ if anew => {}
-                (Some(before), Some(now)) if now >= before => {
+                (Some(before), Some(now)) if now >= before && !moved => {
                     *sum = Some(sum.unwrap_or(0).saturating_add(now - before));
                 }
                 (Some(_), Some(_)) => fell = true,

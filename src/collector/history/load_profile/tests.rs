@@ -18,7 +18,7 @@ fn profile() -> LoadProfile {
 /// A meter whose import counter runs at 4 kWh per hour, and whose other counters rise as well.
 fn at(time: i64) -> Reading {
     let wh = (time - START) / 900 + 1_000_000;
-    Reading { at: time, counters: [Some(wh), Some(77), Some(wh / 3), Some(5)] }
+    Reading { at: time, counters: [Some(wh), Some(77), Some(wh / 3), Some(5)], moved: [false; 4] }
 }
 
 fn feed(profile: &mut LoadProfile, times: impl IntoIterator<Item = i64>) -> Vec<Interval> {
@@ -80,7 +80,8 @@ fn a_long_gap_leaves_empty_intervals_and_one_that_says_how_far_it_reaches() {
 fn a_reset_keeps_what_was_seen_and_leaves_out_what_was_not() {
     let mut profile = profile();
     let mut ended = feed(&mut profile, [0, 5 * MINUTE]);
-    let low = |time, wh| Reading { at: START + time, counters: [Some(wh), Some(77), Some(2), Some(5)] };
+    let low =
+        |time, wh| Reading { at: START + time, counters: [Some(wh), Some(77), Some(2), Some(5)], ..at(0) };
     for reading in [low(6 * MINUTE, 10), low(PERIOD, 610), low(2 * PERIOD, 1610)] {
         ended.extend(profile.read(reading));
     }
@@ -104,11 +105,11 @@ fn another_meter_adds_no_difference_even_when_its_counters_are_higher() {
 #[test]
 fn a_counter_that_the_meter_does_not_give_is_absent_and_one_that_fails_once_is_labeled() {
     let mut profile = profile();
-    let without = |time: i64| Reading { counters: [at(time).counters[0], None, None, None], at: time };
+    let without = |time: i64| Reading { counters: [at(time).counters[0], None, None, None], ..at(time) };
     profile.read(without(START));
     let ended = profile.read(without(START + PERIOD));
     assert_eq!((shape(&ended), ended[0].energy[1..].to_vec()), (vec![(15, 0, Some(1000))], vec![None; 3]));
-    let mut ended = profile.read(Reading { at: START + 2 * PERIOD, counters: [None; 4] });
+    let mut ended = profile.read(Reading { at: START + 2 * PERIOD, counters: [None; 4], ..at(0) });
     ended.extend(profile.read(without(START + 3 * PERIOD)));
     assert_eq!(shape(&ended), [(30, 1, Some(0)), (45, 1, Some(2000))]);
 }
@@ -148,7 +149,7 @@ fn a_clock_set_forward_skips_intervals_that_never_were() {
     feed(&mut profile, [0, 5 * MINUTE]);
     profile.clock_stepped(50 * MINUTE);
     // Five minutes of energy are known; ten more minutes pass until the boundary at 60.
-    let reading = |time| Reading { at: START + time, counters: at(START + time - 50 * MINUTE).counters };
+    let reading = |time| Reading { at: START + time, ..at(START + time - 50 * MINUTE) };
     let ended = profile.read(reading(60 * MINUTE));
     assert_eq!(shape(&ended), [(60, 1, Some(666))]);
     assert_eq!((ended[0].start_offset, ended[0].end_offset), (5 * MINUTE, 0));
@@ -160,7 +161,7 @@ fn a_clock_set_back_writes_no_interval_twice_and_loses_no_energy() {
     let before = feed(&mut profile, [0, PERIOD]);
     profile.clock_stepped(-10 * MINUTE);
     // The wall clock shows 5 and runs through 15 again.
-    let reading = |time| Reading { at: START + time, counters: at(START + time + 10 * MINUTE).counters };
+    let reading = |time| Reading { at: START + time, ..at(START + time + 10 * MINUTE) };
     let mut ended: Vec<_> =
         [PERIOD, 2 * PERIOD].into_iter().flat_map(|time| profile.read(reading(time))).collect();
     assert_eq!(shape(&before), [(15, 0, Some(1000))]);
@@ -169,8 +170,7 @@ fn a_clock_set_back_writes_no_interval_twice_and_loses_no_energy() {
     // A clock that was a year ahead does not silence the profile for a year.
     let year = 365 * 24 * 60 * MINUTE;
     profile.clock_stepped(-year);
-    let reading =
-        |time| Reading { at: START + time - year, counters: at(START + time + 10 * MINUTE).counters };
+    let reading = |time| Reading { at: START + time - year, ..at(START + time + 10 * MINUTE) };
     ended = profile.read(reading(3 * PERIOD));
     assert_eq!(shape(&ended), [((3 * PERIOD - year) / MINUTE, 0, Some(1000))]);
 }
@@ -196,7 +196,7 @@ fn whatever_happens_the_intervals_add_up_to_what_the_counters_rose() {
         let (mut now, mut counters) = (START + random.random_range(0..PERIOD), [500, 0, 90, 7i64]);
         let (mut rose, mut held) = ([0i64; 4], [0i64; 4]);
         let mut written = i64::MIN;
-        profile.read(Reading { at: now, counters: counters.map(Some) });
+        profile.read(Reading { at: now, counters: counters.map(Some), moved: [false; 4] });
         for _ in 0..400 {
             // Mostly a reading a minute, sometimes hours of nothing.
             now += if random.random_ratio(1, 20) {
@@ -225,7 +225,8 @@ fn whatever_happens_the_intervals_add_up_to_what_the_counters_rose() {
                 let rises = before.iter().zip(counters).map(|(before, now)| (now - before).max(0));
                 rose.iter_mut().zip(rises).for_each(|(rose, rise)| *rose += rise);
             }
-            for interval in profile.read(Reading { at: now, counters: counters.map(Some) }) {
+            for interval in profile.read(Reading { at: now, counters: counters.map(Some), moved: [false; 4] })
+            {
                 assert!(interval.end > written && interval.end <= now, "seed {seed}: {interval:?}");
                 assert!((0.0..=100.0).contains(&interval.coverage), "seed {seed}: {interval:?}");
                 written = interval.end;
