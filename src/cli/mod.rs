@@ -17,6 +17,7 @@ mod meters;
 mod refusal;
 mod simulate;
 mod spelling;
+mod tag;
 mod verify;
 
 pub use discover::DiscoverArgs;

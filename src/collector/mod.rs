@@ -177,7 +177,7 @@ impl Collector {
         let (now, last) = (self.clock.now(), self.history.last_modbus_ms());
         let due = Due { beside: self.wire.allowed_beside(due.beside, last, now), ..due };
         let wanted = due.tables.union(due.beside);
-        let ready = due.boundary || self.backoff.ready(Instant::now());
+        let ready = due.boundary || self.may_be_asked().await;
         let mut found = if ready && !wanted.is_empty() {
             self.read(due, &mut readings).await
         } else if ready && due.status {
@@ -274,6 +274,12 @@ impl Collector {
             return Found::default();
         }
         self.put(TableSet::EMPTY, readings).await.0
+    }
+
+    /// Whether its time to rest is over, or it shows life.
+    async fn may_be_asked(&mut self) -> bool {
+        let now = Instant::now();
+        self.backoff.ready(now) || (self.wire.shows_life().await && self.backoff.wake(now))
     }
 
     /// The meter did not answer before, and it is too early to ask it again.
