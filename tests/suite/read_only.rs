@@ -187,7 +187,7 @@ async fn an_odd_counter_is_no_reason_to_use_modbus_beside_a_plc_once_more() {
     let settings = Arc::new(config(&beside(&meter)));
     let state = State::in_memory();
     // The plugin starts again and again, always after more than five minutes.
-    let mut turn = async |odd: bool| {
+    let turn = async |odd: bool| {
         let before = state.record(&settings.name).unwrap_or_default();
         let last_modbus_ms = before.last_modbus_ms.map(|last| last - 301_000);
         state.remember(&settings.name, &Record { last_modbus_ms, ..before });

@@ -162,7 +162,7 @@ fn every_field_of_every_line_has_the_type_that_is_described() {
     let mut remembered: serde_json::Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
     let modbus = &mut remembered["meters"]["modbus"];
     modbus["settings"]["ct_ratio"] = 30.0.into();
-    modbus["counters"]["active_import_wh"] = 9_999_999_999_000_i64.into();
+    modbus["counters"]["partial_active_import_wh"] = 9_999_999_999_000_i64.into();
     for time in ["from", "start", "last"] {
         let time = &mut modbus["interval"][time];
         *time = (time.as_i64().unwrap() - 2 * 3600 * 1000).into();
