@@ -218,6 +218,7 @@ impl Collector {
             intervals,
             health: self.health.clone(),
             last_read: self.history.last_read(),
+            counting_since_ms: self.history.counting_since_ms(),
         }
     }
 
@@ -319,8 +320,7 @@ impl Collector {
             // Not with the next regular save: after a crash these must be closed, and they change rarely.
             self.state.hurry();
         }
-        let sampled = answer.samples.iter().map(|samples| samples.assembly).collect();
-        let samples = frames::decode(&self.config, &self.judge, answer.samples, wanted);
+        let (sampled, samples) = frames::decode(&self.config, &self.judge, answer.samples, wanted);
         let found = Found { sampled, failures, notices: answer.notices, events, ..Found::default() };
         (found, samples)
     }
@@ -399,7 +399,7 @@ impl Collector {
         {
             self.faults.warn(&format!("{mismatch}; read all the same, as the configuration says"));
         }
-        let Some(swapped) = self.history.recognize(&self.device) else { return false };
+        let Some(swapped) = self.history.recognize(&self.device, self.clock.now()) else { return false };
         self.faults.warn(&swapped.to_string());
         self.judge.exchanged();
         found.events.push(swapped);

@@ -53,6 +53,8 @@ pub struct Report {
     pub health: Health,
     /// When each table was last read.
     pub last_read: Vec<(Table, SystemTime)>,
+    /// Since when differences of the energy counters are energy; 0 for as long as is known.
+    pub counting_since_ms: i64,
 }
 
 /// The values of one assembly at one time.

@@ -101,9 +101,12 @@ pub fn markdown(profile: &Profile) -> String {
                 row.label.replace('|', "\\|")
             );
         }
+        for entry in schema::FIELDS.iter().filter(|entry| entry.measurement == measurement) {
+            let _ = writeln!(out, "| `{}` | {} | | | | {} |", entry.field, entry.kind.name(), entry.meaning);
+        }
     }
     let mut last = "";
-    for entry in schema::FIELDS {
+    for entry in schema::FIELDS.iter().filter(|entry| entry.measurement != schema::ENERGY) {
         if entry.measurement != last {
             last = entry.measurement;
             let _ = writeln!(out, "\n### `{last}`\n\n| field | type | meaning |\n|---|---|---|");

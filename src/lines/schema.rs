@@ -13,6 +13,10 @@ pub const EVENT_TAG: &str = "event";
 pub const STATUS: &str = "powermonitor_500_status";
 /// What the meter is: at connect, then hourly.
 pub const INFO: &str = "powermonitor_500_info";
+/// The energy counters: the meter's own, and one field about them.
+pub const ENERGY: &str = "powermonitor_500_energy";
+/// The field about them.
+pub const COUNTING_SINCE: &str = "counting_since_ms";
 /// The load profile: energy from boundary to boundary.
 pub const INTERVAL: &str = "powermonitor_500_interval";
 /// What happened.
@@ -140,6 +144,14 @@ pub const FIELDS: &[Entry] = &[
         Integer,
         "do the numbers contradict the map: 0 not checked, 1 consistent, 2 not provable under this load, \
          3 contradicted",
+    ),
+    entry(
+        ENERGY,
+        COUNTING_SINCE,
+        Integer,
+        "added by the plugin: since when differences of the total counters are energy, milliseconds since the epoch. It \
+         changes when one of them was reset, rolled over, jumped or returned, and when another meter came: take no \
+         difference of a counter across a change. 0 when that never happened, as far as is known",
     ),
     entry(
         INTERVAL,

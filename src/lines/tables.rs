@@ -7,7 +7,7 @@ use crate::config::MeterConfig;
 use crate::meter::element::Place;
 use crate::meter::{Table, Value};
 
-use super::{Batch, Field, timestamp};
+use super::{Batch, Field, schema, timestamp};
 
 /// Appends the lines of all tables that were read.
 pub(super) fn write(report: &Report, batch: &mut Batch) {
@@ -17,21 +17,26 @@ pub(super) fn write(report: &Report, batch: &mut Batch) {
     for table in report.read.iter() {
         for sample in report.samples.iter().filter(|sample| sample.table == table) {
             let values = sample.values.iter().map(|(index, value)| (*index, value));
-            line(&report.config, table, sample.at, values, batch);
+            line(&report.config, table, sample.at, values, None, batch);
         }
         let Some(taken) = report.readings.taken(table) else { continue };
         let rest = profile.elements_of(table).filter(|(_, element)| !has_own(element.place));
         let rest = rest.filter_map(|(index, _)| Some((index, report.readings.get(index)?)));
-        line(&report.config, table, taken, rest, batch);
+        // Without this nobody can tell consumption from a level that moved.
+        let since = (schema::COUNTING_SINCE, Field::Integer(report.counting_since_ms));
+        let since = Some(since).filter(|_| table == Table::Energy);
+        line(&report.config, table, taken, rest, since, batch);
     }
 }
 
-/// Appends one line: the selected ones of these values, which stand in the profile's order.
+/// Appends one line: the selected ones of these values, which stand in the profile's order, and what the plugin has to
+/// say about them, if there are any.
 pub fn line<'r>(
     config: &'r MeterConfig,
     table: Table,
     at: SystemTime,
     values: impl Iterator<Item = (usize, &'r Value)> + Clone,
+    about: Option<(&'r str, Field<'r>)>,
     batch: &mut Batch,
 ) {
     let fields = values
@@ -53,5 +58,6 @@ pub fn line<'r>(
             Some([Some((element.name.as_str(), field)), label].into_iter().flatten())
         })
         .flatten();
-    batch.line(table.measurement(), &config.tags, None, fields, timestamp(at, config.precision));
+    let about = about.filter(|_| fields.clone().next().is_some());
+    batch.line(table.measurement(), &config.tags, None, fields.chain(about), timestamp(at, config.precision));
 }

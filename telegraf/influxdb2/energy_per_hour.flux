@@ -12,18 +12,26 @@ first = date.add(d: 1s, to: hour)
 from(bucket: "power")
   // A day more, for the last reading before the hour.
   |> range(start: date.sub(d: 1d, from: first), stop: date.add(d: 1h, to: first))
-  |> filter(fn: (r) => r._measurement == "powermonitor_500_energy" and r._field == "active_import_wh")
+  |> filter(fn: (r) => r._measurement == "powermonitor_500_energy")
+  |> filter(fn: (r) => r._field == "active_import_wh" or r._field == "counting_since_ms")
+  |> pivot(rowKey: ["_time", "meter"], columnKey: ["_field"], valueColumn: "_value")
+  |> filter(fn: (r) => exists r.active_import_wh)
   |> group(columns: ["meter"])
   |> sort(columns: ["_time"])
-  |> duplicate(column: "_time", as: "read_ns")
-  |> map(fn: (r) => ({r with read_ns: int(v: r._time)}))
-  |> difference(columns: ["_value", "read_ns"])
-  |> filter(fn: (r) => r._value >= 0 and r._time >= first)
+  |> map(fn: (r) => ({
+      meter: r.meter,
+      _time: r._time,
+      step: r.active_import_wh,
+      span: int(v: r._time),
+      moved: if exists r.counting_since_ms then r.counting_since_ms else 0,
+  }))
+  |> difference(columns: ["step", "span", "moved"])
+  |> filter(fn: (r) => r.moved == 0 and r.step >= -100 and r._time >= first)
   |> reduce(
       identity: {kwh: 0.0, covered_s: 0.0},
       fn: (r, accumulator) => ({
-        kwh: accumulator.kwh + float(v: r._value) / 1000.0,
-        covered_s: accumulator.covered_s + float(v: r.read_ns) / 1000000000.0,
+        kwh: accumulator.kwh + float(v: r.step) / 1000.0,
+        covered_s: accumulator.covered_s + float(v: r.span) / 1000000000.0,
       }),
   )
   |> map(fn: (r) => ({

@@ -1,10 +1,11 @@
 -- Run it: influxdb3 query --database power --file energy_per_hour.sql
 -- Energy per hour and meter, in kWh, of the last day.
 --
--- Sums the counter's steps, so that no energy is lost at the edges of an hour, and leaves out the step backwards of a
--- counter reset or rollover. covered_s says how much time the energy belongs to: 3600 when all is well, less where
--- data is missing or the counter was reset, more where the steps begin before the hour (a gap: its energy comes in
--- the hour in which the data returned, because nobody knows when it was used).
+-- Sums the counter's steps, so that no energy is lost at the edges of an hour, and leaves out those over which its
+-- level moved without consumption (counting_since_ms changes: a reset, a rollover, a jump, the return from one,
+-- another meter). A step back by up to 100 Wh is noise of the meter. covered_s says how much time the energy belongs
+-- to: 3600 when all is well, less where data is missing or the level moved, more where the steps begin before the hour
+-- (a gap: its energy comes in the hour in which the data returned, because nobody knows when it was used).
 -- The plugin reads energy on the full minute; the second that is taken off lets a reading of 11:00:00.02 close the
 -- hour.
 SELECT
@@ -17,11 +18,12 @@ FROM (
     meter,
     time,
     active_import_wh - lag(active_import_wh) OVER reading AS step,
+    coalesce(counting_since_ms, 0) - coalesce(lag(counting_since_ms) OVER reading, 0) AS moved,
     (CAST(time AS BIGINT) - CAST(lag(time) OVER reading AS BIGINT)) / 1e9 AS span_s
   FROM powermonitor_500_energy
-  WHERE time >= now() - INTERVAL '1 day'
+  WHERE time >= now() - INTERVAL '1 day' AND active_import_wh IS NOT NULL
   WINDOW reading AS (PARTITION BY meter ORDER BY time)
 ) AS steps
-WHERE step >= 0
+WHERE moved = 0 AND step >= -100
 GROUP BY 1, 2
 ORDER BY 1, 2

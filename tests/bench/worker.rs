@@ -180,7 +180,7 @@ fn encoding(reads: u64) {
             let elements = profile.elements_of(Table::Realtime);
             let values = elements.filter_map(|(index, _)| Some((index, readings.get(index)?)));
             let mut batch = Batch::roomy();
-            tables::line(config, Table::Realtime, std::time::SystemTime::now(), values, &mut batch);
+            tables::line(config, Table::Realtime, std::time::SystemTime::now(), values, None, &mut batch);
             assert_eq!(std::hint::black_box(&batch).lines(), 1);
         }
     });

@@ -29,7 +29,7 @@ const MODBUS_PORT: u16 = 1502;
 /// Fields of a complete line.
 const REALTIME_FIELDS: usize = 30;
 const ALARM_FIELDS: usize = 6;
-const ENERGY_FIELDS: usize = 9;
+const ENERGY_FIELDS: usize = 10;
 /// A value was held at most this long before its line's time: a request's timeout, or a packet interval and a sample.
 const BEFORE: Duration = Duration::from_millis(500);
 /// Or at most this long after it: a line has the time of its oldest block, and another one may be newer by a gather,

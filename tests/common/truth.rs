@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use telegraf_pm500::lines::schema::COUNTING_SINCE;
 use telegraf_pm500::meter::{Profile, Table, Use, Value as Held};
 use telegraf_pm500::simulator::SimulatedMeter;
 
@@ -65,7 +66,8 @@ impl Truth {
         // The looks around the window count too: what was held in it lies between them.
         let first = self.looks.iter().rposition(|(look, _)| *look <= from).unwrap_or(0);
         let last = self.looks.iter().position(|(look, _)| *look >= to).unwrap_or(self.looks.len() - 1);
-        for (name, value) in &line.fields {
+        // What the plugin adds is not the meter's.
+        for (name, value) in line.fields.iter().filter(|(name, _)| *name != COUNTING_SINCE) {
             let (value, moves) = match value {
                 // A counter goes one way, so that the looks around the window bound it exactly.
                 Value::Integer(value) => (*value as f64, false),

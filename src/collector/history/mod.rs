@@ -148,12 +148,24 @@ impl History {
 
     /// Takes the counters of a gather in, which looked at them once or twice.
     pub fn count(&mut self, profile: &Profile, looks: &[&Readings]) -> Counted {
-        counters::follow(profile, looks, &mut self.record)
+        let counted = counters::follow(profile, looks, &mut self.record);
+        let at = looks.last().and_then(|readings| readings.taken(Table::Energy));
+        if let (true, Some(at)) = (counted.moved.contains(&true), at) {
+            self.record.counting_since_ms = milliseconds(at);
+        }
+        counted
+    }
+
+    /// Since when differences of the energy counters are energy, milliseconds since the epoch: the level of one of them
+    /// moved then, or another meter came. 0 when that never happened, as far as is known.
+    pub fn counting_since_ms(&self) -> i64 {
+        self.record.counting_since_ms
     }
 
     /// Compares who answers with who answered before. Nothing is compared across an exchange of meters.
-    pub fn recognize(&mut self, device: &DeviceHistory) -> Option<Event> {
+    pub fn recognize(&mut self, device: &DeviceHistory, now: SystemTime) -> Option<Event> {
         let swapped = device.swapped(&mut self.record)?;
+        self.record.counting_since_ms = milliseconds(now);
         self.record.counters.clear();
         self.record.counter_tracks.clear();
         self.record.largest_apparent_va = 0.0;

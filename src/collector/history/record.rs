@@ -23,6 +23,9 @@ pub struct Record {
     pub counters: BTreeMap<String, i64>,
     /// When those were read, and what is not decided about them.
     pub counter_tracks: BTreeMap<String, Track>,
+    /// When the level of an energy counter moved last or another meter came, milliseconds since the epoch; 0 when that
+    /// never happened, as far as is known.
+    pub counting_since_ms: i64,
     /// Largest apparent power that was seen, in VA; 0 when none was.
     pub largest_apparent_va: f64,
     /// Last value of every setting that is a number.

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::engine::{DATABASE, Engines, Row};
-use super::grafana::shipped;
+use super::engine::{DATABASE, Engines, Row, flux, influxql};
+use super::grafana::{read, shipped};
 use super::history::{History, MINUTE};
 use crate::common::influxdb::InfluxDb;
 use crate::common::peer::{peer, scratch};
@@ -182,6 +182,45 @@ fn every_query_file_tells_the_truth_about_resets_gaps_and_window_edges() {
     let found = std::fs::read_dir(&directory).unwrap().filter(|file| file.as_ref().unwrap().path().is_file());
     let found: BTreeSet<_> = found.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(found, asked, "a query that nobody asks");
+}
+
+#[test]
+fn lines_of_before_the_upgrade_count_in_influxql_once_they_were_given_what_they_lack() {
+    let mut lines = String::new();
+    for line in History::new().lines.lines() {
+        let (fields, time) = line.rsplit_once(' ').unwrap();
+        lines += &format!("{} {time}\n", fields.split(",counting_since_ms=").next().unwrap());
+    }
+    let directory = scratch("queries_upgrade");
+    let readme = read("queries/README.md");
+    let statement = |language: &str, has: &str| {
+        let fence = format!("```{language}\n");
+        let mut blocks = readme.split(&fence).skip(1);
+        let statement =
+            blocks.find_map(|block| block.split("```").next().filter(|block| block.contains(has)));
+        statement.unwrap().replace("2026-12-01T00:00:00Z", &jiff::Timestamp::now().to_string())
+    };
+    let wanted = [
+        row! { meter: "press-4", kwh: 30.0, covered_s: 18_000 },
+        row! { meter: "press-5", kwh: 14.95, covered_s: 17_940 },
+    ];
+    let consumption = read("queries/consumption.influxql");
+    for release in [1, 2] {
+        let directory = directory.join(release.to_string());
+        std::fs::create_dir_all(&directory).unwrap();
+        let database = if release == 1 { InfluxDb::start(&directory) } else { InfluxDb::start_2(&directory) };
+        database.create(DATABASE);
+        database.write(DATABASE, &lines);
+        assert!(influxql(&database, &consumption).is_empty(), "they lack nothing");
+        match release {
+            1 => drop(influxql(&database, &statement("sql", " INTO "))),
+            _ => drop(flux(&database, &statement("js", "to(bucket"))),
+        }
+        assert_rows("consumption.influxql", influxql(&database, &consumption), &wanted);
+        if release == 2 {
+            assert_rows("consumption.flux", flux(&database, &read("queries/consumption.flux")), &wanted);
+        }
+    }
 }
 
 #[test]

@@ -56,14 +56,18 @@ impl History {
     /// 6 kW at press-4, 3 kW at press-5.
     fn energy(&mut self, minute: i64) {
         let time = self.minute(minute) + LATE;
-        let fields =
-            format!("active_import_wh={}i,reactive_import_varh=5i", 9_007_199_254_741 + 100 * minute);
+        let fields = format!(
+            "active_import_wh={}i,reactive_import_varh=5i,counting_since_ms=0i",
+            9_007_199_254_741 + 100 * minute
+        );
         self.line("_energy", "meter=press-4", &fields, time);
         if minute > AWAY.0 && minute < AWAY.1 {
             return;
         }
         let counted = if minute < RESET { 5_000_000 + 50 * minute } else { 50 * (minute - RESET) + 7 };
-        self.line("_energy", "meter=press-5", &format!("active_import_wh={counted}i"), time);
+        let since = if minute < RESET { 0 } else { self.minute(RESET) / 1_000_000 };
+        let fields = format!("active_import_wh={counted}i,counting_since_ms={since}i");
+        self.line("_energy", "meter=press-5", &fields, time);
     }
 
     /// Power rises by 4 kW a quarter around 40 kW, and swings by 1 kW around its mean.

@@ -4,6 +4,7 @@
 //! them up and runs this.
 
 mod alerts;
+mod counters;
 mod dashboard;
 mod engine;
 mod files;

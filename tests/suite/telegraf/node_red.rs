@@ -143,9 +143,11 @@ fn node_red_shows_hands_on_reports_and_alarms_what_telegraf_publishes() {
 
     // A counter counts 600 Wh, is reset, counts 100, returns to what it was, and counts 100.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
-    let readings = (0..).zip([5_000_000, 5_000_600, 7, 107, 5_000_700, 5_000_800]);
-    let messages = readings.map(|(second, counter)| {
-        let (tags, fields) = (json!({ "meter": "crane" }), json!({ "active_import_wh": counter }));
+    let readings =
+        (0..).zip([(5_000_000, 0), (5_000_600, 0), (7, 1), (107, 1), (5_000_700, 2), (5_000_800, 2)]);
+    let messages = readings.map(|(second, (counter, since))| {
+        let (tags, fields) =
+            (json!({ "meter": "crane" }), json!({ "active_import_wh": counter, "counting_since_ms": since }));
         // The report at midnight is about the day that was a minute ago.
         let time = now - 60_000 + 1000 * second;
         json!({ "name": "powermonitor_500_energy", "tags": tags, "fields": fields, "timestamp": time })

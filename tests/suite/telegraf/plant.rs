@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use telegraf_pm500::lines::schema::COUNTING_SINCE;
 use telegraf_pm500::meter::element::Use;
 use telegraf_pm500::meter::{Profile, Table, Value};
 
@@ -69,7 +70,10 @@ impl Plant {
         let profile = Profile::built_in();
         let fields = profile.elements_of(table).filter(|(_, element)| element.usage == Use::Field);
         let value = |name: &str| self.meters.meter(index).expected(table, name);
-        fields.filter_map(|(_, element)| Some((element.name.clone(), value(&element.name)?))).collect()
+        // A level that never moved.
+        let since = (table == Table::Energy).then(|| (COUNTING_SINCE.to_owned(), Value::Integer(0)));
+        let fields = fields.filter_map(|(_, element)| Some((element.name.clone(), value(&element.name)?)));
+        fields.chain(since).collect()
     }
 }
 

@@ -15,7 +15,8 @@ const MOST_VA: f64 = 10e9;
 const COARSE: i64 = 60_000;
 /// Elapsed time when the clock does not tell it, in ms.
 const UNKNOWN: i64 = 24 * 3_600_000;
-/// Steps back of up to this many of a counter's units are noise: 1 Wh, or 0.1 kWh where it counts in those.
+/// Steps back of up to this many of a counter's units are noise: 1 Wh, or 0.1 kWh where it counts in those. The shipped
+/// queries know this number.
 const NOISE: f64 = 100.0;
 /// Where counters end that are narrower than their row says: ten digits of a display less one, 32 bits.
 const ENDS: [f64; 2] = [1e9, 4_294_967_296.0];
@@ -52,6 +53,8 @@ pub struct Limits {
     per_hour: f64,
     /// Largest step back that is noise.
     pub noise: i64,
+    /// What a counter that is shown in steps may rise at once, whatever the time.
+    steps: i64,
     /// Where its row ends.
     end: f64,
 }
@@ -62,15 +65,15 @@ impl Limits {
         let steps = if element.convert == Convert::HoursMinutes { 60.0 } else { 1.0 };
         let coarse = element.place.map_or(1.0, |place| place.form.step_at(value as f64));
         let per_hour = if element.unit == "s" { 2.0 * 3600.0 } else { size.most() };
-        let noise = (NOISE * steps).max(2.0 * coarse);
-        Limits { per_hour, noise: noise as i64, end: element.range.1 }
+        let noise = NOISE * steps;
+        Limits { per_hour, noise: noise as i64, steps: noise.max(2.0 * coarse) as i64, end: element.range.1 }
     }
 
     /// The largest rise in the time from one moment to another, in ms since the epoch.
     pub fn rise(&self, from: i64, to: i64) -> i64 {
         let elapsed = if from <= 0 || to < from { UNKNOWN } else { to - from };
         let hours = (elapsed.saturating_add(COARSE)) as f64 / 3.6e6;
-        ((self.per_hour * hours) as i64).saturating_add(self.noise)
+        ((self.per_hour * hours) as i64).saturating_add(self.steps)
     }
 
     /// Whether a counter that fell like this passed its end. `rise` is what it can have risen.

@@ -70,7 +70,7 @@ impl Bench {
     fn exchange(&mut self, serial: i32) {
         let texts = vec![("serial_number".to_owned(), serial.to_string())];
         let device = DeviceHistory::new(Device { texts, ..Device::default() });
-        self.history.recognize(&device);
+        self.history.recognize(&device, UNIX_EPOCH + Duration::from_millis(self.now.unsigned_abs()));
         let mut readings = Readings::new(self.profile.elements.len());
         for (name, ratio) in [("ct_ratio", 40.0), ("vt_ratio", 1.0)] {
             let index = self.profile.index_of(Table::Settings, name).unwrap();
@@ -252,6 +252,24 @@ fn a_clock_that_is_set_makes_no_rise_too_fast() {
     bench.restart();
     bench.now -= 2 * HOUR;
     assert_eq!(bench.next(2_500_000), []);
+}
+
+#[test]
+fn lines_say_since_when_differences_of_the_counters_are_energy() {
+    let mut bench = Bench::new();
+    bench.next(500_000);
+    bench.next(0);
+    bench.next(500_100);
+    assert_eq!(bench.history.counting_since_ms(), 0, "a glitch moved nothing");
+    bench.next(0);
+    bench.next(0);
+    let reset = bench.now;
+    bench.next(10);
+    bench.restart();
+    bench.history.clock_stepped(-HOUR);
+    assert_eq!(bench.history.counting_since_ms(), reset);
+    bench.exchange(1);
+    assert_eq!(bench.history.counting_since_ms(), bench.now);
 }
 
 #[test]
