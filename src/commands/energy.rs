@@ -8,16 +8,18 @@
 //! decoder, the same plausible ranges and the same names as when the plugin reads them now.
 
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use influxdb_line_protocol::{ParsedLine, parse_lines};
 
 use crate::cli::EnergyArgs;
-use crate::lines::{Batch, Field};
+use crate::collector::history::counters;
+use crate::collector::history::record::Record;
+use crate::lines::{Batch, Field, schema};
 use crate::meter::element::Place;
 use crate::meter::{Profile, Readings, Table, Use, Value, decode};
 use crate::verify::energy::counters::ASSEMBLY;
-use crate::verify::energy::stored::{self, StoredError};
+use crate::verify::energy::stored::{self, Raw, StoredError};
 
 use super::{GOOD, answer};
 
@@ -29,7 +31,7 @@ pub fn energy(args: &EnergyArgs) -> anyhow::Result<u8> {
     let profile = Profile::load(&args.profile)?;
     let path = &args.from;
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let lines = counters(&text, &in_assembly(&profile, &args.profile)?, args.meter.as_deref())?;
+    let lines = lines(&text, &in_assembly(&profile, &args.profile)?, args.meter.as_deref())?;
     if lines.is_empty() {
         bail!(
             "no line of {} holds a counter that this profile can tell: is it this meter's?",
@@ -56,50 +58,36 @@ fn in_assembly(profile: &Profile, path: &Path) -> anyhow::Result<Profile> {
     Ok(profile)
 }
 
-/// The lines of one meter.
-fn counters(text: &str, profile: &Profile, meter: Option<&str>) -> Result<Batch, StoredError> {
-    let mut batch = Batch::default();
-    let mut meters: Vec<String> = Vec::new();
-    for (number, line) in parse_lines(text).enumerate() {
-        let line = line.map_err(|_| StoredError::Line(number + 1))?;
-        let name = line.tag_value("meter").map(ToString::to_string).unwrap_or_default();
-        let raw = line.series.measurement.as_str() == Table::Raw.measurement();
-        if !raw || meter.is_some_and(|meter| meter != name) {
+/// The lines of one meter, judged as the plugin judges them: what is no value of a counter does not leave, and a level that
+/// moved is marked.
+fn lines(text: &str, profile: &Profile, meter: Option<&str>) -> Result<Batch, StoredError> {
+    let (mut batch, mut record, mut since) = (Batch::default(), Record::default(), 0);
+    for (at, Raw { tags, reals }) in stored::parse(text, meter)?.raw {
+        let mut readings = Readings::new(profile.elements.len());
+        let data: Vec<u8> = reals.iter().flat_map(|real| (*real as f32).to_le_bytes()).collect();
+        // 18 REALs are the size that the profile accepts; another one would hold no counter.
+        if decode::assembly(profile, ASSEMBLY, &data, &mut readings).is_err() {
             continue;
         }
-        if !meters.contains(&name) {
-            meters.push(name);
+        let time = UNIX_EPOCH + Duration::from_nanos(u64::try_from(at).unwrap_or_default());
+        readings.arrived(Table::Energy, time);
+        let counted = counters::follow(profile, &[&readings], &mut record);
+        if counted.moved.contains(&true) {
+            since = at / 1_000_000;
         }
-        let Some(at) = line.timestamp else { continue };
-        append(&mut batch, &line, at, profile);
+        let fields = profile.elements_of(Table::Energy).filter(|(_, element)| element.usage == Use::Field);
+        let fields = fields.filter(|(index, _)| !counted.held.contains(index));
+        let fields = fields.filter_map(|(index, element)| match readings.get(index)? {
+            Value::Integer(value) => Some((element.name.as_str(), Field::Integer(*value))),
+            Value::Real(_) | Value::Text(_) => None,
+        });
+        // A line of nothing but the mark is none.
+        if fields.clone().next().is_some() {
+            let marked = fields.chain([(schema::COUNTING_SINCE, Field::Integer(since))]);
+            batch.line(Table::Energy.measurement(), &tags, None, marked, at);
+        }
     }
-    match meters.len() {
-        0 => Err(StoredError::NoRaw),
-        1 => Ok(batch),
-        _ => Err(StoredError::Meters(meters.join(", "))),
-    }
-}
-
-fn append(batch: &mut Batch, line: &ParsedLine<'_>, at: i64, profile: &Profile) {
-    let mut readings = Readings::new(profile.elements.len());
-    let data: Vec<u8> = stored::reals(line).iter().flat_map(|real| (*real as f32).to_le_bytes()).collect();
-    // 18 REALs are the size that the profile accepts; another one would hold no counter.
-    if decode::assembly(profile, ASSEMBLY, &data, &mut readings).is_err() {
-        return;
-    }
-    let fields = profile.elements_of(Table::Energy).filter(|(_, element)| element.usage == Use::Field);
-    let fields = fields.filter_map(|(index, element)| match readings.get(index)? {
-        Value::Integer(value) => Some((element.name.as_str(), Field::Integer(*value))),
-        Value::Real(_) | Value::Text(_) => None,
-    });
-    let tags: Vec<(String, String)> = line
-        .series
-        .tag_set
-        .iter()
-        .flatten()
-        .map(|(key, value)| (key.to_string(), value.to_string()))
-        .collect();
-    batch.line(Table::Energy.measurement(), &tags, None, fields, at);
+    Ok(batch)
 }
 
 #[cfg(test)]
@@ -139,22 +127,42 @@ mod tests {
         let text = raw("m1", "12", "345678.5", 1_700_000_000_000_000_000)
             + "powermonitor_500,meter=m1 active_power_total_w=1 1700000000000000000\n"
             + &raw("m1", "12", "345679", 1_700_000_001_000_000_000);
-        let lines = counters(&text, &solved(), None).unwrap();
+        let lines = lines(&text, &solved(), None).unwrap();
         assert_eq!(
             String::from_utf8_lossy(lines.bytes()),
-            "powermonitor_500_energy,meter=m1,site=Hall\\ 1 active_import_wh=12345678500i 1700000000000000000\n\
-             powermonitor_500_energy,meter=m1,site=Hall\\ 1 active_import_wh=12345679000i 1700000001000000000\n"
+            "powermonitor_500_energy,meter=m1,site=Hall\\ 1 active_import_wh=12345678500i,counting_since_ms=0i 1700000000000000000\n\
+             powermonitor_500_energy,meter=m1,site=Hall\\ 1 active_import_wh=12345679000i,counting_since_ms=0i 1700000001000000000\n"
         );
+    }
+
+    #[test]
+    fn an_export_of_single_fields_is_one_line_per_time_again_and_a_glitch_is_no_counter() {
+        let mut text = String::new();
+        for (n, low) in ["345678", "345679", "0", "345680"].into_iter().enumerate() {
+            for field in ["e02=12".to_owned(), format!("e03={low}")] {
+                text += &format!(
+                    "powermonitor_500_raw,meter=m1 {field} {}\n",
+                    1_700_000_000_000_000_000 + n as i64 * 10_000_000_000
+                );
+            }
+        }
+        let lines = lines(&text, &solved(), None).unwrap();
+        let counters: Vec<&str> = std::str::from_utf8(lines.bytes())
+            .unwrap()
+            .lines()
+            .filter_map(|line| line.split(['=', ',', ' ']).find(|part| part.ends_with("000i")))
+            .collect();
+        assert_eq!(counters, ["12345678000i", "12345679000i", "12345680000i"]);
     }
 
     #[test]
     fn halves_that_belong_to_no_number_are_left_out_and_two_meters_are_told_apart() {
         let torn = raw("m1", "12", "1000000", 1) + &raw("m1", "0.5", "1", 2);
-        assert!(counters(&torn, &solved(), None).unwrap().is_empty());
+        assert!(lines(&torn, &solved(), None).unwrap().is_empty());
         let two = raw("m1", "1", "2", 1) + &raw("m2", "1", "3", 2);
-        let refused = counters(&two, &solved(), None).unwrap_err().to_string();
+        let refused = lines(&two, &solved(), None).unwrap_err().to_string();
         assert!(refused.contains("m1, m2") && refused.contains("--meter"), "{refused}");
-        assert_eq!(counters(&two, &solved(), Some("m2")).unwrap().lines(), 1);
+        assert_eq!(lines(&two, &solved(), Some("m2")).unwrap().lines(), 1);
     }
 
     #[test]

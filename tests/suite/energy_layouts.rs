@@ -328,6 +328,7 @@ fn stored_lines_become_counters_with_the_profile_that_they_solved() {
     names.sort_unstable();
     let settled = [
         "active_import_wh",
+        "counting_since_ms",
         "partial_active_import_wh",
         "partial_reactive_import_varh",
         "reactive_import_varh",

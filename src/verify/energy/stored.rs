@@ -1,8 +1,11 @@
 //! What a database has stored of a meter → a recording: `powermonitor_500_raw` and realtime lines, in line protocol.
 
+use std::collections::BTreeMap;
+
 use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines};
 
 use crate::meter::Table;
+use crate::meter::names::{ACTIVE, REACTIVE};
 
 use super::track::{Power, Recording, Sample};
 
@@ -31,13 +34,35 @@ pub enum StoredError {
 /// A stretch without readings that is so many times longer than the usual distance is a gap: power is unknown in it.
 const GAP: f64 = 5.0;
 
-/// Reads lines of one meter; `meter` names it where there are several.
+/// What a database has stored of one meter, by time in nanoseconds since the epoch. Exports write a line for each field:
+/// what has one time belongs together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Stored {
+    /// Assembly 107, undecoded.
+    pub raw: BTreeMap<i64, Raw>,
+    /// Total active and reactive power, in W and var.
+    pub power: BTreeMap<i64, (Option<f64>, Option<f64>)>,
+}
+
+/// Assembly 107 at one time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Raw {
+    /// The tags of its line.
+    pub tags: Vec<(String, String)>,
+    /// Its REALs; NaN for one that is missing.
+    pub reals: [f64; REALS],
+}
+
+/// REALs of assembly 107.
+pub const REALS: usize = 18;
+
+/// Reads lines; `meter` names one where they are of several.
 ///
 /// # Errors
 /// [`StoredError`], in words for people.
-pub fn read(text: &str, meter: Option<&str>) -> Result<Recording, StoredError> {
+pub fn parse(text: &str, meter: Option<&str>) -> Result<Stored, StoredError> {
     let mut meters: Vec<String> = Vec::new();
-    let mut recording = Recording::default();
+    let mut stored = Stored::default();
     for (n, line) in parse_lines(text).enumerate() {
         let line = line.map_err(|_| StoredError::Line(n + 1))?;
         let name = line.tag_value("meter").map(|name| name.to_string()).unwrap_or_default();
@@ -46,33 +71,55 @@ pub fn read(text: &str, meter: Option<&str>) -> Result<Recording, StoredError> {
         if !wanted.contains(&measurement) || meter.is_some_and(|meter| meter != name) {
             continue;
         }
-        let Some(at) = line.timestamp.map(|nanoseconds| nanoseconds as f64 / 1e9) else { continue };
+        let Some(at) = line.timestamp else { continue };
         if !meters.contains(&name) {
             meters.push(name);
         }
-        let number = |field: &str| number(&line, field);
         if measurement == wanted[1] {
-            recording.samples.push(Sample { at, reals: reals(&line) });
-        } else if let Some(active) = number("active_power_total_w") {
-            let reactive = number("reactive_power_total_var").unwrap_or(0.0);
-            recording.power.push(Power { at, active, reactive });
+            let raw =
+                stored.raw.entry(at).or_insert_with(|| Raw { tags: tags(&line), reals: [f64::NAN; REALS] });
+            for (n, real) in raw.reals.iter_mut().enumerate() {
+                *real = number(&line, &format!("e{n:02}")).unwrap_or(*real);
+            }
+        } else {
+            let (active, reactive) = stored.power.entry(at).or_default();
+            *active = number(&line, ACTIVE[3]).or(*active);
+            *reactive = number(&line, REACTIVE[3]).or(*reactive);
         }
     }
     if meters.len() > 1 {
         return Err(StoredError::Meters(meters.join(", ")));
     }
-    recording.samples.sort_by(|a, b| a.at.total_cmp(&b.at));
-    recording.power.sort_by(|a, b| a.at.total_cmp(&b.at));
-    match (recording.samples.is_empty(), recording.power.is_empty()) {
-        (true, _) => Err(StoredError::NoRaw),
-        (_, true) => Err(StoredError::NoPower),
-        _ => Ok(longest(recording)),
+    match stored.raw.is_empty() {
+        true => Err(StoredError::NoRaw),
+        false => Ok(stored),
     }
 }
 
-/// The REALs of a line of `powermonitor_500_raw`, in the order of the assembly; NaN for one that is missing.
-pub fn reals(line: &ParsedLine<'_>) -> Vec<f64> {
-    (0..18).map(|n| number(line, &format!("e{n:02}")).unwrap_or(f64::NAN)).collect()
+/// Reads lines of one meter as a recording; `meter` names it where there are several.
+///
+/// # Errors
+/// [`StoredError`], in words for people.
+pub fn read(text: &str, meter: Option<&str>) -> Result<Recording, StoredError> {
+    let Stored { raw, power } = parse(text, meter)?;
+    let seconds = |at: i64| at as f64 / 1e9;
+    let samples =
+        raw.into_iter().map(|(at, raw)| Sample { at: seconds(at), reals: raw.reals.to_vec() }).collect();
+    let power: Vec<Power> = power
+        .into_iter()
+        .filter_map(|(at, (active, reactive))| {
+            Some(Power { at: seconds(at), active: active?, reactive: reactive.unwrap_or(0.0) })
+        })
+        .collect();
+    match power.is_empty() {
+        true => Err(StoredError::NoPower),
+        false => Ok(longest(Recording { samples, power })),
+    }
+}
+
+fn tags(line: &ParsedLine<'_>) -> Vec<(String, String)> {
+    let tags = line.series.tag_set.iter().flatten();
+    tags.map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
 fn number(line: &ParsedLine<'_>, field: &str) -> Option<f64> {
