@@ -448,7 +448,7 @@ impl Collector {
     async fn look_again(&mut self, due: Due, readings: &mut Readings, found: &mut Found) -> Option<Readings> {
         let profile = &self.config.profile;
         let anew = due.tables.contains(Table::Energy) && matches!(self.link, Link::Explicit | Link::Modbus);
-        if !anew || !self.history.doubts(profile, readings) {
+        if !anew || !self.history.is_puzzled(profile, readings) {
             return None;
         }
         let mut newer = Readings::new(profile.elements.len());

@@ -141,9 +141,14 @@ impl History {
         ended.map(|gap| Event::Gap(super::event::Gap { exchanged, ..gap })).collect()
     }
 
-    /// Whether any counter is where it cannot be, so that it should be looked at once more.
+    /// Whether any counter is where it cannot be: another meter may answer.
     pub fn doubts(&self, profile: &Profile, readings: &Readings) -> bool {
-        counters::any_odd(profile, readings, &self.record)
+        counters::any_odd(profile, readings, &self.record, false)
+    }
+
+    /// Whether any counter should be looked at once more, for nothing is known yet that would decide about it.
+    pub fn is_puzzled(&self, profile: &Profile, readings: &Readings) -> bool {
+        counters::any_odd(profile, readings, &self.record, true)
     }
 
     /// Takes the counters of a gather in, which looked at them once or twice.
