@@ -1,22 +1,25 @@
 //! The arguments of every command that reads meters: which ones, and how.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::config::{
-    Accepted, Connection, Emit, IdentityPolicy, MapCheckPolicy, Named, Options, Requested, Switchable,
-    argument,
+    Accepted, Connection, Emit, FaultTags, IdentityPolicy, Instance, MapCheckPolicy, Named, Options,
+    Requested, Switchable, argument,
 };
+use crate::enip::tag::{Route, TagName};
 use crate::meter::{Table, WordOrder};
 
 use super::duration;
+use super::tag::AssemblyTag;
 
 /// Which meters.
 #[derive(Debug, Clone, Args)]
 pub struct MeterArgs {
-    /// Meters: HOST or eip://HOST for EtherNet/IP, modbus://HOST for Modbus TCP, each with :PORT if need be, and with
-    /// NAME= before it to name it
+    /// Meters: HOST or eip://HOST for EtherNet/IP, modbus://HOST for Modbus TCP, logix://HOST for a controller that has
+    /// the meter in its tags, each with :PORT if need be, and with NAME= before it to name it
     #[arg(value_name = "METER")]
     pub meters: Vec<Named>,
     /// Read the meters of this configuration file instead
@@ -54,6 +57,15 @@ pub struct ReadingArgs {
     /// Modbus unit id
     #[arg(long, value_name = "ID", conflicts_with = "config")]
     pub unit_id: Option<u8>,
+    /// With logix://: the controller's tag of an assembly, as in 101=PM_Line4:I.Data; may be repeated
+    #[arg(long = "tag", value_name = "ASSEMBLY=TAG", conflicts_with = "config")]
+    pub logix_tags: Vec<AssemblyTag>,
+    /// With logix://: the way from the address to the controller: 1,0 is the backplane and slot 0; "" is the address itself
+    #[arg(long, value_name = "ROUTE", conflicts_with = "config", requires = "logix_tags", value_parser = argument::<Route>)]
+    pub route: Option<Route>,
+    /// With logix://: a tag that is not 0 while the values are old; one for all assemblies
+    #[arg(long, value_name = "TAG", conflicts_with = "config", requires = "logix_tags")]
+    pub fault_tag: Option<TagName>,
 }
 
 /// How meters that are named on the command line are listened to.
@@ -94,8 +106,17 @@ impl ReadingArgs {
             map_check: self.map_check,
             word_order: self.word_order,
             unit_id: self.unit_id,
+            logix_tags: self.logix_tags(),
+            route: self.route.clone(),
+            fault_tag: self.fault_tag.clone().map(FaultTags::All),
             ..Options::default()
         }
+    }
+
+    fn logix_tags(&self) -> Option<BTreeMap<Instance, TagName>> {
+        let tags: BTreeMap<_, _> =
+            self.logix_tags.iter().map(|AssemblyTag(instance, tag)| (*instance, tag.clone())).collect();
+        (!tags.is_empty()).then_some(tags)
     }
 }
 

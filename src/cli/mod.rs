@@ -17,6 +17,7 @@ mod meters;
 mod refusal;
 mod simulate;
 mod spelling;
+mod tag;
 mod verify;
 
 pub use discover::DiscoverArgs;
@@ -91,6 +92,8 @@ pub enum Command {
     Verify(Box<VerifyArgs>),
     /// List every element: unit, addresses, evidence
     Fields(FieldsArgs),
+    /// Turn stored lines of the undecoded assembly 107 into energy counters
+    Energy(EnergyArgs),
     /// Simulate meters on loopback addresses
     Simulate(Box<SimulateArgs>),
 }
@@ -181,6 +184,20 @@ pub struct FieldsArgs {
     /// Describe this profile file instead of the built-in profile
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
+}
+
+/// Options of `energy`.
+#[derive(Debug, Args)]
+pub struct EnergyArgs {
+    /// What a database has stored, as line protocol with the measurement powermonitor_500_raw
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+    /// The profile in which "verify --write-profile" has written where the counters stand
+    #[arg(long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// Which meter of the stored lines, where they are of several
+    #[arg(long, value_name = "NAME")]
+    pub meter: Option<String>,
 }
 
 impl Cli {

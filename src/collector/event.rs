@@ -121,6 +121,8 @@ pub struct Gap {
 pub enum Cause {
     /// It was read too late or not at all, and nothing failed: a suspended host.
     NoGather,
+    /// Gathers took place, and nothing newer came: a meter that is listened to was silent.
+    Silence,
     /// The plugin was not running.
     NotRunning,
     /// The meter was left alone, for it did not answer before.
@@ -296,6 +298,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Cause::NoGather => f.write_str("no gather took place"),
+            Cause::Silence => f.write_str("the meter sent no newer frame"),
             Cause::NotRunning => f.write_str("the plugin was not running"),
             Cause::NoAnswer => f.write_str("the meter did not answer"),
             Cause::Meter(text) | Cause::Table(text) => f.write_str(text),

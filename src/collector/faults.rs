@@ -57,7 +57,7 @@ impl FaultLog {
     /// What happened to a listener; returns the event, where something was lost or is back.
     pub fn tell(&self, notice: &Notice) -> Option<Event> {
         let level = match notice {
-            Notice::Heard { .. } => log::Level::Info,
+            Notice::Heard { .. } | Notice::Tag { .. } => log::Level::Info,
             Notice::Lost { .. }
             | Notice::Unheard { .. }
             | Notice::OtherPath { .. }

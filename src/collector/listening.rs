@@ -13,6 +13,7 @@ pub fn event(notice: &Notice) -> Option<Event> {
         }
         Notice::Unheard { .. }
         | Notice::OtherPath { .. }
+        | Notice::Tag { .. }
         | Notice::ShortReads { .. }
         | Notice::Torn { .. } => None,
     }
@@ -41,6 +42,10 @@ pub fn sentence(notice: &Notice) -> String {
             "assembly {assembly}: the meter refuses the configured path and takes config_instance = {configuration} \
              with heartbeat_instance = {heartbeat}; write both into the configuration"
         ),
+        Notice::Tag { assembly, tag, shape, moved } => {
+            let moved = moved.map(|ago| format!(", last moved {:.1} s ago", ago.as_secs_f64()));
+            format!("assembly {assembly}: tag {tag}, {shape}{}", moved.unwrap_or_default())
+        }
         Notice::ShortReads { registers } => format!(
             "reads of more than {registers} registers are not answered, so shorter ones are used; \
              max_registers = {registers} does so from the start"

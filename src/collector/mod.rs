@@ -177,7 +177,7 @@ impl Collector {
         let (now, last) = (self.clock.now(), self.history.last_modbus_ms());
         let due = Due { beside: self.wire.allowed_beside(due.beside, last, now), ..due };
         let wanted = due.tables.union(due.beside);
-        let ready = due.boundary || self.backoff.ready(Instant::now());
+        let ready = due.boundary || self.may_be_asked().await;
         let mut found = if ready && !wanted.is_empty() {
             self.read(due, &mut readings).await
         } else if ready && due.status {
@@ -233,14 +233,8 @@ impl Collector {
         let first = self.look_again(due, readings, &mut found).await;
         found.failures.extend(judge::empty(&config.profile, readings, wanted, &found.failures));
         let held = self.judge(readings, &mut found);
-        for table in held.iter() {
-            readings.forget(&config.profile, table);
-        }
-        if let Some((index, offset)) =
-            meter_clock::offset(&config.profile, config.timezone.as_ref(), readings)
-        {
-            readings.set(index, offset);
-        }
+        held.iter().for_each(|table| readings.forget(&config.profile, table));
+        meter_clock::compare(&config.profile, config.timezone.as_ref(), readings);
         self.follow_clock();
         let read = |readings: &Readings| judge::read(&config.profile, readings, wanted.difference(held));
         // A meter whose values are held back has answered: it is known, and so is what is wrong with its map.
@@ -255,8 +249,7 @@ impl Collector {
         found.events.extend(self.follow_faults(wanted, readings, &found));
         if answered {
             found.events.extend(self.follow_values(readings, counted.events));
-            let moved = counted.moved;
-            found.intervals = self.history.intervals(&config.profile, &config.selected, readings, moved);
+            found.intervals = self.history.intervals(&config, readings, counted.moved);
             found.device_due = self.device.is_due_to_say(&self.judge.map(), Instant::now());
         }
         found
@@ -269,6 +262,12 @@ impl Collector {
             return Found::default();
         }
         self.put(TableSet::EMPTY, readings).await.0
+    }
+
+    /// Whether its time to rest is over, or it shows life.
+    async fn may_be_asked(&mut self) -> bool {
+        let now = Instant::now();
+        self.backoff.ready(now) || (self.wire.shows_life().await && self.backoff.wake(now))
     }
 
     /// The meter did not answer before, and it is too early to ask it again.

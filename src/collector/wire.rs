@@ -89,6 +89,11 @@ impl Wire {
         self.source.open_connections()
     }
 
+    /// Whether a meter that did not answer has shown life since.
+    pub async fn shows_life(&mut self) -> bool {
+        self.source.shows_life().await
+    }
+
     /// Asks for these tables; none at all means that listened connections are looked after.
     pub async fn read(&mut self, wanted: TableSet, readings: &mut Readings) -> Asked {
         self.spare(wanted).await;

@@ -14,7 +14,7 @@ use crate::collector::listening;
 use crate::collector::report::Report;
 use crate::collector::schedule::Due;
 use crate::collector::state::State;
-use crate::config::{DEFAULT_PATH, MIN_INTERVAL, MeterConfig, Protocol, show_duration};
+use crate::config::{Connection, DEFAULT_PATH, MIN_INTERVAL, MeterConfig, Protocol, show_duration};
 use crate::discovery::recommend::{self, Found};
 use crate::display::{Latest, Page, TextTable, export, show};
 use crate::meter::Table;
@@ -123,7 +123,9 @@ async fn gather(meter: MeterConfig, shared: Shared) -> Checked {
 
 /// A configuration for the meters that answered, with the way to read them and why.
 fn recommended(all: &[Checked]) -> String {
-    let answered = all.iter().filter(|checked| checked.report.health.up);
+    // What is read out of a controller was told by hand, and needs no other way.
+    let direct = |checked: &&Checked| checked.report.config.connection != Connection::Logix;
+    let answered = all.iter().filter(|checked| checked.report.health.up).filter(direct);
     let found: Vec<Found> = answered
         .map(|Checked { report, .. }| Found {
             name: report.config.name.clone(),
@@ -143,10 +145,15 @@ fn no_energy(meter: &MeterConfig) -> Option<String> {
         return None;
     }
     Some(match meter.connection.protocol() {
+        _ if meter.connection == Connection::Logix => {
+            "no energy: it needs the controller's tag of assembly 107, and a profile in which \"telegraf-pm500 verify\" has \
+             found the counters"
+                .to_owned()
+        }
         Protocol::Modbus => "no energy: the table energy is not in tables".to_owned(),
         Protocol::EtherNetIp => {
-            "no energy: over EtherNet/IP its layout is not published; \"telegraf-pm500 verify\" can \
-                                 find it, and a meter that no PLC reads gives it with connection = \"modbus\""
+            "no energy: over EtherNet/IP its layout is not published; \"telegraf-pm500 verify ADDRESS --duration 10m\" can \
+             find it, and a meter that no PLC reads gives it with connection = \"modbus\""
                 .to_owned()
         }
     })

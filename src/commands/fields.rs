@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::FieldsArgs;
 use crate::display::{Page, TextTable};
 use crate::lines::schema;
+use crate::meter::element::{Form, Kind};
 use crate::meter::{Element, Profile, Table, Use};
 
 use super::{GOOD, answer};
@@ -177,12 +178,23 @@ fn row<'a>(profile: &'a Profile, element: &'a Element, field: &'a str, kind: &'s
         modbus_pdu: element.modbus.map(|address| format!("0x{address:04X}")),
         modbus_address: element.modbus.map(|address| PRINTED_BASE + u32::from(address)),
         wire: element.wire.to_string(),
-        form: element.place.map(|place| place.form.to_string()).filter(|form| !form.is_empty()),
+        form: element.place.map(|place| form(element, place.form)).filter(|form| !form.is_empty()),
         range: (!element.wire.is_text()).then_some(element.range),
         evidence: element.evidence.name(),
         source: &element.source,
         citation: citation.map_or("", |(_, citation)| citation),
         read: element.usage != Use::None,
+    }
+}
+
+/// How it is written in the assembly, with the steps in which a counter in one REAL counts.
+fn form(element: &Element, form: Form) -> String {
+    let steps = |size: f64| format!("{} at {size:.0e}", form.step_at(size));
+    match form {
+        Form::Scaled(_) if element.kind == Kind::Counter => {
+            format!("{form}, steps of 1 to 1.6e7, {}, {}", steps(1e9), steps(1e11))
+        }
+        _ => form.to_string(),
     }
 }
 

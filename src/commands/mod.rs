@@ -9,6 +9,7 @@ mod answer;
 pub mod check;
 pub mod discover;
 pub mod dump;
+pub mod energy;
 pub mod fields;
 mod meters;
 mod output_file;
@@ -59,6 +60,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             Some(Command::Discover(args)) => discover::discover(&args).await,
             Some(Command::Verify(args)) => verify::verify(&args).await,
             Some(Command::Fields(args)) => fields::fields(&args),
+            Some(Command::Energy(args)) => energy::energy(&args),
             Some(Command::Simulate(args)) => simulate::simulate(*args).await,
             None => run::run(cli.plugin, level).await,
         }

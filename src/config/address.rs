@@ -36,13 +36,13 @@ pub enum AddressError {
     #[error("an address is a host name or an IP address, not an empty text")]
     Empty,
     /// A protocol that meters do not speak.
-    #[error("\"{0}\" is a URL of something else: write HOST, eip://HOST or modbus://HOST")]
+    #[error("\"{0}\" is a URL of something else: write HOST, eip://HOST, modbus://HOST or logix://HOST")]
     OtherUrl(String),
     /// A protocol without its slashes.
     #[error("\"{0}\" has no // after its protocol, write {1}://{2}")]
     NoSlashes(String, Scheme, String),
     /// A path behind the address.
-    #[error("\"{0}\" goes on after the address, write HOST, eip://HOST or modbus://HOST")]
+    #[error("\"{0}\" goes on after the address, write HOST, eip://HOST, modbus://HOST or logix://HOST")]
     Path(String),
     /// A user before the address.
     #[error("an address has no user and password before an @, the meter asks for none")]
@@ -247,7 +247,7 @@ mod tests {
     fn what_is_no_address_is_refused_with_what_it_seems_to_be() {
         for (text, expected) in [
             ("", "empty"),
-            ("http://192.168.1.50", "HOST, eip://HOST or modbus://HOST"),
+            ("http://192.168.1.50", "HOST, eip://HOST, modbus://HOST or logix://HOST"),
             ("192.168.1.50 ", "spaces"),
             ("192.168.1.500", "IPv4"),
             ("192.168.1", "IPv4"),

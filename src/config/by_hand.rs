@@ -112,7 +112,7 @@ mod tests {
     fn a_bad_address_table_or_scheme_is_one_sentence() {
         let energy = Options { tables: Some(vec![Requested(Table::Energy)]), ..Options::default() };
         for (url, options, says) in [
-            ("http://meter", Options::default(), "eip://HOST or modbus://HOST"),
+            ("http://meter", Options::default(), "modbus://HOST or logix://HOST"),
             ("eip://", Options::default(), "not an empty text"),
             ("meter:99999", Options::default(), "port"),
             ("hall/1=meter", Options::default(), "MQTT topic level"),

@@ -47,7 +47,7 @@ pub enum LogixError {
     /// No tag at all.
     #[error(
         "connection = \"logix\" needs logix_tags, the controller's tag of each assembly, as in logix_tags = {{ 101 = \
-         \"PM_Line4:I.Data\" }}"
+         \"PM_Line4:I.Data\" }}, by hand --tag 101=PM_Line4:I.Data"
     )]
     NoTags,
     /// Tags for a meter that is read in another way.

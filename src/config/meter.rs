@@ -151,6 +151,11 @@ impl MeterConfig {
         self.intervals.get(&table).copied().unwrap_or(self.interval)
     }
 
+    /// Whether a table comes over Modbus, beside EtherNet/IP or alone.
+    pub fn reads_over_modbus(&self, table: Table) -> bool {
+        self.connection.protocol() == Protocol::Modbus || self.modbus_tables.contains(table)
+    }
+
     /// The same meter, read explicitly instead of listened to.
     pub fn without_listening(self) -> MeterConfig {
         match self.connection.listens() {

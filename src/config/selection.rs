@@ -65,7 +65,7 @@ pub enum SelectionError {
         "the table {0} comes over Modbus only; set connection = \"modbus\", or read it beside EtherNet/IP with \
          modbus_tables = [\"{0}\"] and modbus_may_interrupt = true, after reading what these say{found}",
         found = match .0 {
-            Table::Energy => "; \"telegraf-pm500 verify --may-interrupt-plc --write-profile FILE\" may find it on EtherNet/IP",
+            Table::Energy => "; \"telegraf-pm500 verify ADDRESS --duration 10m --write-profile FILE\" may find it on EtherNet/IP",
             _ => "",
         }
     )]

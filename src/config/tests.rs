@@ -253,7 +253,7 @@ fn a_table_that_cannot_be_read_is_refused_with_the_way_to_get_it() {
         "tables = [\"energy\"]",
         "comes over Modbus only; set connection = \"modbus\", or read it beside",
     );
-    refused("tables = [\"energy\"]", "verify --may-interrupt-plc --write-profile FILE");
+    refused("tables = [\"energy\"]", "verify ADDRESS --duration 10m --write-profile FILE");
     refused("tables = [\"settings\"]", "modbus_tables = [\"settings\"]");
     refused("tables = [\"max\"]", "set evidence = \"guessed\" for this meter");
     refused("connection = \"modbus\"\ntables = [\"demand\"]\nevidence = \"guessed\"", "no Modbus address");

@@ -25,7 +25,12 @@ pub fn text(devices: &[Device], page: Page) -> String {
             format!("{major}.{minor}"),
             identity.serial.to_string(),
             device.state.to_owned(),
-            if device.is_meter { "yes" } else { "no" }.to_owned(),
+            match (device.is_meter, is_controller(device)) {
+                (true, _) => "yes".to_owned(),
+                // It may have a meter in its tags.
+                (false, true) => "no, a controller".to_owned(),
+                (false, false) => "no".to_owned(),
+            },
         ]);
     }
     let mut out = table.print(page);
@@ -33,6 +38,11 @@ pub fn text(devices: &[Device], page: Page) -> String {
         let _ = write!(out, "\nA configuration to begin with:\n\n{}", configuration(devices));
     }
     out
+}
+
+/// Whether it is a controller, by its device type in the identity object (ODVA: programmable logic controller).
+fn is_controller(device: &Device) -> bool {
+    device.identity.device_type == 0x0E
 }
 
 /// One table per meter, named by its serial number.
@@ -56,7 +66,7 @@ pub fn json(devices: &[Device]) -> Value {
             "vendor": identity.vendor, "device_type": identity.device_type, "product_code": identity.product_code,
             "product_name": identity.product_name, "catalog_number": device.catalog,
             "revision": format!("{major}.{minor}"), "serial_number": identity.serial, "state": device.state,
-            "powermonitor_500": device.is_meter,
+            "powermonitor_500": device.is_meter, "controller": is_controller(device),
         })
     });
     json!({ "devices": rows.collect::<Vec<_>>(), "configuration": configuration(devices) })

@@ -114,15 +114,24 @@ impl Drop for Group {
 }
 
 impl Inbox {
+    /// Takes in what waits in the socket, whatever the runtime knows of it.
+    fn drain(&self) {
+        let _ = self.take_in(MOST_WAITING, datagram::receive);
+    }
+
     /// Takes in what has arrived, at most so many datagrams; returns whether there may be more.
     ///
     /// # Errors
     /// What the system says of the socket.
-    fn drain(&self, most: usize) -> io::Result<bool> {
+    fn take_in(
+        &self,
+        most: usize,
+        receive: fn(&UdpSocket, &mut [u8]) -> io::Result<datagram::Received>,
+    ) -> io::Result<bool> {
         let mut bytes = [0; LONGEST];
         let now = (Instant::now(), SystemTime::now());
         for _ in 0..most {
-            match datagram::try_receive(&self.socket, &mut bytes) {
+            match receive(&self.socket, &mut bytes) {
                 Ok((length, from, at)) => {
                     // The kernel has another clock than the one that is never set.
                     let ago = now.1.duration_since(at).unwrap_or_default();
@@ -168,7 +177,7 @@ impl Inbox {
 
     /// Lets a stream have its frames from now on, and know of those that came before.
     fn welcome(&self, stream: &Arc<Stream>) {
-        let _ = self.drain(MOST_WAITING);
+        self.drain();
         for stray in lock(&self.strays).iter().filter(|stray| stream.is(stray.connection)) {
             stream.missed(stray.sequence, stray.source, stray.at);
         }
@@ -188,7 +197,7 @@ pub struct Attached {
 impl Attached {
     /// Takes in what waits in the socket, before anybody judges what has not come.
     pub fn drain(&self) {
-        let _ = self.group.inbox.drain(MOST_WAITING);
+        self.group.inbox.drain();
     }
 }
 
@@ -288,7 +297,7 @@ async fn beat(socket: Arc<UdpSocket>, heartbeat: Heartbeat, stream: Arc<Stream>,
     let mut sequence: u32 = 0;
     loop {
         ticks.tick().await;
-        let _ = inbox.drain(MOST_WAITING);
+        inbox.drain();
         let now = Instant::now();
         stream.look(now, heartbeat.every);
         if stream.is_silent(now) {
@@ -307,7 +316,7 @@ async fn beat(socket: Arc<UdpSocket>, heartbeat: Heartbeat, stream: Arc<Stream>,
 async fn receive(inbox: Arc<Inbox>) {
     loop {
         let more = match inbox.socket.readable().await {
-            Ok(()) => inbox.drain(AT_ONCE),
+            Ok(()) => inbox.take_in(AT_ONCE, datagram::try_receive),
             Err(error) => Err(error),
         };
         match more {

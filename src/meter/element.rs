@@ -194,6 +194,7 @@ impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Form::Own => Ok(()),
+            Form::Scaled(1) => f.write_str("REAL"),
             Form::Scaled(factor) => write!(f, "REAL x {factor}"),
             Form::Pair { low_offset, modulus, factor } => {
                 write!(f, "two REALs, high x {modulus} + low at +{low_offset}")?;

@@ -373,6 +373,10 @@ impl Plc {
         let (mut unicast, mut multicast) = ([0; 1024], [0; 1024]);
         loop {
             let (datagram, from) = tokio::select! {
+                // Whatever has arrived counts, also when the PLC is stopped at this moment.
+                biased;
+                Ok((length, from)) = self.socket.recv_from(&mut unicast) => (&unicast[..length], from),
+                Ok((length, from)) = receive(group.as_ref(), &mut multicast) => (&multicast[..length], from),
                 () = self.stop.cancelled() => return Ok(()),
                 () = sleep_until(deadline) => return Ok(()),
                 _ = ticks.tick() => {
@@ -384,8 +388,6 @@ impl Plc {
                     let _ = self.socket.send_to(&heartbeat, to).await;
                     continue;
                 }
-                Ok((length, from)) = self.socket.recv_from(&mut unicast) => (&unicast[..length], from),
-                Ok((length, from)) = receive(group.as_ref(), &mut multicast) => (&multicast[..length], from),
             };
             let frame = Frame::decode(datagram).filter(|frame| frame.connection == opened.t2o_id);
             if let Some(frame) = frame.filter(|_| from.ip() == self.meter.ip()) {

@@ -15,6 +15,7 @@ use crate::enip::tag::{Query, Route};
 use crate::enip::{Accepted, Refused, Session, SessionError, identity};
 use crate::meter::identity::{Identity, IdentityRule};
 
+use super::late::{Held, Late};
 use super::log::Log;
 use super::transport::{Connect, Tcp, Wire};
 use super::{Failure, FailureKind, Timeouts};
@@ -26,7 +27,11 @@ pub struct Eip<C: Connect = Tcp> {
     timeouts: Timeouts,
     /// The devices that are accepted; any, when absent.
     accepted: Option<IdentityRule>,
-    session: Option<Session<C::Stream>>,
+    session: Option<Session<Held<C::Stream>>>,
+    /// The connection of the session, or of the last one that did not answer in time.
+    late: Option<Late<C::Stream>>,
+    /// It has shown life after that.
+    alive: bool,
     ends: Option<(SocketAddr, SocketAddr)>,
     identity: Option<Identity>,
     /// Where the device is, behind the port that is connected to; itself, for a meter.
@@ -67,6 +72,8 @@ impl<C: Connect> Eip<C> {
             timeouts,
             accepted,
             session: None,
+            late: None,
+            alive: false,
             ends: None,
             identity: None,
             route: Route::default(),
@@ -101,8 +108,15 @@ impl<C: Connect> Eip<C> {
         self.idle = self.session.is_some();
     }
 
+    /// Whether the device has shown life since it did not answer; said until the next connect.
+    pub fn shows_life(&mut self) -> bool {
+        self.alive |= self.session.is_none() && self.late.as_ref().is_some_and(Late::has_come);
+        self.alive
+    }
+
     /// Ends the session.
     pub async fn close(&mut self) {
+        self.late = None;
         if let Some(session) = self.session.take() {
             session.close().await;
         }
@@ -132,12 +146,15 @@ impl<C: Connect> Eip<C> {
         if self.session.is_some() {
             return Ok(());
         }
+        (self.late, self.alive) = (None, false);
         let Wire { stream, ends } = self.way.connect(self.timeouts.connect).await.map_err(|failure| {
             self.log.failed(failure.kind);
             Miss::Failure(failure)
         })?;
         self.sessions += 1;
         self.log.traffic.reconnects += u64::from(self.sessions > 1);
+        let (stream, late) = Late::on(stream);
+        self.late = Some(late);
         let session = match Session::register(stream, self.timeouts.request).await {
             Ok(session) => session,
             Err(error) => return Err(Miss::Failure(self.unregistered(error))),
@@ -215,6 +232,7 @@ impl<C: Connect> Eip<C> {
             self.session = Some(session);
             return Ok(());
         }
+        self.late = None;
         let Wire { stream, .. } = self.way.connect(self.timeouts.connect).await?;
         let mut session = Session::register(stream, self.timeouts.request).await?;
         session.close_connection(close, self.timeouts.request).await?.ok();
@@ -301,12 +319,12 @@ impl<C: Connect> Eip<C> {
     }
 
     /// An open session, to be given back with [`answered`](Self::answered).
-    async fn take(&mut self) -> Result<Session<C::Stream>, Miss> {
+    async fn take(&mut self) -> Result<Session<Held<C::Stream>>, Miss> {
         self.open().await?;
         self.session.take().ok_or(Miss::Session(SessionError::Closed))
     }
 
-    fn answered(&mut self, session: Session<C::Stream>, sent: Instant) {
+    fn answered(&mut self, session: Session<Held<C::Stream>>, sent: Instant) {
         self.session = Some(session);
         self.idle = false;
         self.log.replied(sent);
@@ -318,12 +336,21 @@ impl<C: Connect> Eip<C> {
     }
 
     fn lost(&mut self, error: SessionError) -> Miss {
+        self.give_up(&error);
         self.log.failed(FailureKind::from(&error));
         Miss::Session(error)
     }
 
+    /// Only a connection without an answer is watched; any other is closed at once.
+    fn give_up(&mut self, error: &SessionError) {
+        if !matches!(error, SessionError::Timeout { .. }) {
+            self.late = None;
+        }
+    }
+
     /// What answers does not speak EtherNet/IP, or not with us.
     fn unregistered(&mut self, error: SessionError) -> Failure {
+        self.give_up(&error);
         self.log.failed(FailureKind::from(&error));
         self.log.exhibit(&error, error.reply());
         let mut failure = Failure::from(error);

@@ -169,6 +169,10 @@ impl<C: Connect> Source for Explicit<C> {
         Answer { blocks, failures, link, ..Answer::with(self.eip.log.take()) }
     }
 
+    async fn shows_life(&mut self) -> bool {
+        self.eip.shows_life()
+    }
+
     async fn close(&mut self) {
         self.eip.close().await;
     }

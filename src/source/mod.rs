@@ -25,6 +25,7 @@ use crate::meter::identity::Identity;
 pub mod eip;
 pub mod explicit;
 mod failure;
+pub mod late;
 pub mod line;
 pub mod listen;
 mod log;
@@ -69,6 +70,12 @@ pub trait Source: fmt::Debug + Send {
     /// The controller that the blocks come out of, where they do not come from the meter itself.
     fn controller(&self) -> Option<&Identity> {
         None
+    }
+
+    /// Whether a device that did not answer has shown life since: on the connection that was given up for it. Said
+    /// until the next connect.
+    async fn shows_life(&mut self) -> bool {
+        false
     }
 
     /// Whether it holds class 1 connections, which must be looked after at every gather.
@@ -252,6 +259,17 @@ pub enum Notice {
         configuration: u8,
         /// The heartbeat instance that it took.
         heartbeat: u8,
+    },
+    /// A controller's tag holds an assembly, and its values are alive.
+    Tag {
+        /// Instance.
+        assembly: u16,
+        /// The tag.
+        tag: String,
+        /// Its type and length, as `REAL[12]`.
+        shape: String,
+        /// Time since its values moved, if they were seen to.
+        moved: Option<Duration>,
     },
     /// Longer Modbus reads than this are refused or not answered.
     ShortReads {

@@ -75,6 +75,8 @@ impl InfluxDb {
     pub(crate) fn start_2(directory: &Path) -> InfluxDb {
         let mut command = Command::new(peer("influxd2"));
         command.args(["run", "--reporting-disabled", "--http-bind-address", "127.0.0.1:0"]).env_clear();
+        // Its query language comes with a database driver that leaves a cache at home.
+        command.env("HOME", directory);
         for (flag, name) in
             [("--bolt-path", "bolt"), ("--sqlite-path", "sqlite"), ("--engine-path", "engine")]
         {

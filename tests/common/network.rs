@@ -60,9 +60,22 @@ impl Network {
 
     /// An empty network. Its switch floods multicast, as one without IGMP snooping does.
     pub(crate) fn start() -> Network {
+        Network::on("mcast_snooping 0")
+    }
+
+    /// An empty network whose switch sends multicast only to who has joined the group, and asks who still listens.
+    pub(crate) fn snooping() -> Network {
+        // Asks at once, and often; answers are due within a second.
+        Network::on(
+            "mcast_snooping 1 mcast_querier 1 mcast_startup_query_interval 100 mcast_query_interval 1000 \
+             mcast_query_response_interval 100",
+        )
+    }
+
+    fn on(switch: &str) -> Network {
         command("mount", "-t tmpfs tmpfs /run");
         ip("link set lo up");
-        ip("link add switch type bridge mcast_snooping 0");
+        ip(&format!("link add switch type bridge {switch}"));
         ip(&format!("address add {}/24 dev switch", Network::HERE));
         // So that a capture sees also what passes between two hosts.
         ip("link set switch promisc on up");

@@ -131,7 +131,7 @@ fn a_slip_on_the_command_line_is_named_and_help_is_offered() {
     }
     for (arguments, says) in [
         (&["dump"][..], "Name a meter"),
-        (&["dump", "http://127.0.0.1"], "eip://HOST or modbus://HOST"),
+        (&["dump", "http://127.0.0.1"], "modbus://HOST or logix://HOST"),
         (&["dump", "127.0.0.1:0"], "1 to 65535"),
         (&["dump", "127.0.0.1", "--interval", "100ms"], "200ms"),
         (&["dump", "127.0.0.1", "--tables", "realtme"], "did you mean \"realtime\"?"),

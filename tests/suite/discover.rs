@@ -69,7 +69,7 @@ fn scripts_get_json_with_stable_keys() {
     let expected = serde_json::json!([{
         "address": first.to_string(), "address_in_reply": null, "vendor": 1, "device_type": 146, "product_code": 8,
         "product_name": "PowerMonitor 500", "catalog_number": "1420-V2P-ENT", "revision": "4.11",
-        "serial_number": 940_000_000, "state": "operational", "powermonitor_500": true,
+        "serial_number": 940_000_000, "state": "operational", "powermonitor_500": true, "controller": false,
     }]);
     assert_eq!(document["devices"], expected);
     assert!(document["configuration"].as_str().unwrap().contains(&first.to_string()));

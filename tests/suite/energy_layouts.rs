@@ -6,6 +6,9 @@ use telegraf_pm500::verify::energy::motion::{COUNTERS, Settled, Shown, solve};
 use telegraf_pm500::verify::energy::stored;
 use telegraf_pm500::verify::energy::track::{Power, Recording, Sample};
 
+use crate::common::peer::scratch;
+use crate::common::program::run;
+
 /// How a hidden counter is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Write {
@@ -241,6 +244,22 @@ fn a_counter_of_assembly_107_is_solved_rightly_or_not_at_all() {
     assert!(wrong.is_empty(), "{} wrong, such as {}", wrong.len(), wrong[..wrong.len().min(6)].join("\n"));
 }
 
+/// A recording as a database has it.
+fn stored_lines(recording: &Recording) -> String {
+    let mut text = String::new();
+    for (sample, power) in recording.samples.iter().zip(&recording.power) {
+        let at = 1_700_000_000_000_000_000 + (sample.at * 1e9) as i64;
+        let fields: Vec<String> =
+            sample.reals.iter().enumerate().map(|(n, real)| format!("e{n:02}={real}")).collect();
+        text.push_str(&format!("powermonitor_500_raw,meter=m1 {} {at}\n", fields.join(",")));
+        let Power { active, reactive, .. } = power;
+        text.push_str(&format!(
+            "powermonitor_500,host=h,meter=m1 active_power_total_w={active},reactive_power_total_var={reactive} {at}\n"
+        ));
+    }
+    text
+}
+
 #[test]
 fn an_hour_of_stored_lines_solves_the_same() {
     let layout = Layout {
@@ -253,17 +272,7 @@ fn an_hour_of_stored_lines_solves_the_same() {
     };
     let load = LOADS.iter().find(|load| load.name == "varying").unwrap();
     let (recording, _) = recording(load, &layout, 3600, 10);
-    let mut text = String::new();
-    for (sample, power) in recording.samples.iter().zip(&recording.power) {
-        let at = 1_700_000_000_000_000_000 + (sample.at * 1e9) as i64;
-        let fields: Vec<String> =
-            sample.reals.iter().enumerate().map(|(n, real)| format!("e{n:02}={real}")).collect();
-        text.push_str(&format!("powermonitor_500_raw,meter=m1 {} {at}\n", fields.join(",")));
-        let Power { active, reactive, .. } = power;
-        text.push_str(&format!(
-            "powermonitor_500,host=h,meter=m1 active_power_total_w={active},reactive_power_total_var={reactive} {at}\n"
-        ));
-    }
+    let text = stored_lines(&recording);
     let read = stored::read(&text, None).unwrap();
     assert_eq!(read.samples.len(), recording.samples.len());
     let settled = solve(&read, &[]);
@@ -279,4 +288,54 @@ fn an_hour_of_stored_lines_solves_the_same() {
     assert!(stored::read(&two, None).unwrap_err().to_string().contains("--meter"));
     assert_eq!(stored::read(&two, Some("m1")).unwrap(), read);
     assert!(stored::read("cpu usage=1 1\n", None).unwrap_err().to_string().contains("raw_energy"));
+}
+
+#[test]
+fn stored_lines_become_counters_with_the_profile_that_they_solved() {
+    let layout = Layout {
+        write: Write::Single,
+        unit: 1000,
+        order: DOCUMENTED,
+        update: 0.0,
+        partials_reset: false,
+        no_export: false,
+    };
+    let load = LOADS.iter().find(|load| load.name == "varying").unwrap();
+    let (recording, last) = recording(load, &layout, 3600, 10);
+    let directory = scratch("stored-energy");
+    let (stored, profile) = (directory.join("stored.lp"), directory.join("solved.toml"));
+    std::fs::write(&stored, stored_lines(&recording)).unwrap();
+    let (stored, profile) = (stored.to_str().unwrap(), profile.to_str().unwrap());
+
+    let solved = run(&["verify", "--from", stored, "--write-profile", profile]);
+    assert_eq!(solved.code, Some(0), "{solved:?}");
+    let counted = run(&["energy", "--from", stored, "--profile", profile]);
+    assert_eq!(counted.code, Some(0), "{counted:?}");
+    let lines = counted.lines();
+    assert_eq!(lines.len(), recording.samples.len());
+    for (line, sample) in lines.iter().zip(&recording.samples) {
+        assert_eq!(
+            (line.measurement.as_str(), line.tags["meter"].as_str()),
+            ("powermonitor_500_energy", "m1")
+        );
+        assert_eq!(line.time, 1_700_000_000_000_000_000 + (sample.at * 1e9) as i64);
+    }
+    // One REAL of kWh steps by 125 Wh there.
+    let line = lines.last().unwrap();
+    let counter = line.integer("active_import_wh") as f64;
+    assert!((counter - last[0]).abs() <= 125.0, "{counter} is not {}", last[0]);
+    let mut names: Vec<&str> = line.fields.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let settled = [
+        "active_import_wh",
+        "counting_since_ms",
+        "partial_active_import_wh",
+        "partial_reactive_import_varh",
+        "reactive_import_varh",
+    ];
+    assert_eq!(names, settled, "what did not move is not proven");
+
+    // `fields` tells the steps.
+    let fields = run(&["fields", "--profile", profile]);
+    assert!(fields.out.contains("REAL x 1000, steps of 1 to 1.6e7, 62.5 at 1e9"), "{}", fields.out);
 }

@@ -145,3 +145,23 @@ fn each_tag_that_cannot_be_read_is_said_with_what_to_do() {
     let (lines, log) = gather(&server, &directory, options);
     assert!(lines.contains("powermonitor_500,"), "{lines}{log}");
 }
+
+#[test]
+fn a_controller_is_read_by_hand_and_a_check_tells_each_tags_type_and_length() {
+    let (directory, meter) = (scratch("logix_by_hand"), Meter::loaded());
+    let server = Server::start("logix_server.py", &json!({"tags": tags(&meter, false)}), &directory);
+    let address = format!("line-4=logix://{}", server.address);
+    let by_hand = |command: &str, more: &[&str]| {
+        let mut arguments = vec![command, &address, "--route", "1,0", "--map-check", "off"];
+        arguments.extend(["--tag", "101=PM_Line4:I.Data", "--fault-tag", "PM_Fault"]);
+        arguments.extend(more);
+        let output = telegraf_pm500(&arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let all = points(&by_hand("dump", &[]));
+    only(&all, "powermonitor_500").assert_real(VOLTAGE_CURRENT[1], meter.voltage_current[1]);
+    let checked = by_hand("check", &["--tag", "102=PM_DINT"]);
+    assert!(checked.contains("line-4: assembly 101: tag PM_Line4:I.Data, REAL[12]\n"), "{checked}");
+    assert!(!checked.contains("A configuration to begin with"), "a controller is no meter: {checked}");
+    assert!(checked.contains("PM_DINT"), "{checked}");
+}

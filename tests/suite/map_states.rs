@@ -4,6 +4,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::time::{Duration, SystemTime};
 use telegraf_pm500::meter::decode;
+use telegraf_pm500::meter::names::GROUPS;
 use telegraf_pm500::meter::physics::{Known, Map, Numbers, Seen, Verdict, judge};
 use telegraf_pm500::meter::{Profile, Readings, Table, WordOrder};
 use telegraf_pm500::verify::reading::observation::{Moment, Visit};
@@ -280,4 +281,22 @@ fn every_wrong_map_is_caught_under_every_load_and_named() {
     }
     println!("{caught} of {tries} caught, {named} named rightly");
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn two_voltages_in_each_others_places_are_named_by_the_first_reading_whatever_the_load_does() {
+    let name = |position: usize| GROUPS[position / 4].elements[position % 4];
+    for (load, network) in wrong::loads() {
+        for (phase, line) in (0..3).flat_map(|phase| (4..7).map(move |line| (phase, line))) {
+            for way in [Way::Assemblies, Way::Registers] {
+                let mut bits = wire::bits(&network.values(), 0);
+                bits.swap(phase, line);
+                let expected = format!("{} and {} are exchanged", name(phase), name(line));
+                match &verdicts(way, &[bits])[0] {
+                    Verdict::Contradicted(why) => assert_eq!(why.explanation.words, expected, "{load}"),
+                    verdict => panic!("{expected} ({way:?}, {load}): {verdict:?}"),
+                }
+            }
+        }
+    }
 }

@@ -182,10 +182,7 @@ fn every_field_of_every_line_has_the_type_that_is_described() {
     ]);
     let lines = program.finish().lines();
     seen.check(&described, &lines);
-    // Two elements in each other's places: only voltages and powers of one moment tell, once the load stood still.
-    let contradicted = lines.iter().position(|line| line.is_event("eip", "map_contradicted")).unwrap();
-    let after = lines.iter().skip(contradicted);
-    assert_eq!(after.filter(|line| line.is("eip", "")).count(), 0, "a contradicted map is not emitted");
+    assert!(!lines.iter().any(|line| line.is("eip", "")), "a contradicted map is not emitted");
 
     // All that can be wrong with one.
     let refused = |instances: &[u16]| instances.iter().map(|instance| (*instance, 0x10)).collect();

@@ -12,6 +12,8 @@ struct Track {
     broken: Option<Cause>,
     /// It was due since, and not read.
     missed: bool,
+    /// Its newest reading was the one before, once more.
+    repeated: bool,
 }
 
 /// Remembers per table when it was last read and whether it failed since.
@@ -25,7 +27,7 @@ impl Gaps {
     /// A table was last read at this time, before the plugin started.
     pub fn restore(&mut self, table: Table, last: SystemTime) {
         let broken = Some(Cause::NotRunning);
-        self.tracks.insert(table, Track { last: Some(last), broken, missed: false });
+        self.tracks.insert(table, Track { last: Some(last), broken, ..Track::default() });
     }
 
     /// A table that was due was not read, or not completely.
@@ -56,13 +58,17 @@ impl Gaps {
         let track = self.tracks.entry(table).or_default();
         let (broken, missed) = (track.broken.take(), std::mem::take(&mut track.missed));
         if let Some(last) = track.last.replace(at) {
+            let repeated = std::mem::replace(&mut track.repeated, at == last);
             let silence = at.duration_since(last).unwrap_or_default();
             let late = period.is_some_and(|period| silence > period.mul_f64(2.5));
             // A restart within the period, or a clock that was set a little, lost nothing.
             let lost = missed || period.is_none_or(|period| silence > period.mul_f64(1.5));
             match broken {
                 Some(cause) if lost => self.found.push((table, last, at, cause)),
-                None if late => self.found.push((table, last, at, Cause::NoGather)),
+                None if late => {
+                    let cause = if repeated { Cause::Silence } else { Cause::NoGather };
+                    self.found.push((table, last, at, cause));
+                }
                 _ => {}
             }
         }
@@ -126,6 +132,18 @@ mod tests {
         assert_eq!(events[0].tables, TableSet::from_iter([Table::Realtime, Table::Alarm]));
         assert_eq!(events[0].cause, Cause::Meter("no reply".to_owned()));
         assert!(gaps.ended().is_empty());
+    }
+
+    #[test]
+    fn a_sample_that_was_repeated_is_silence_and_not_a_gather_that_did_not_take_place() {
+        let mut gaps = Gaps::default();
+        for time in [10, 10, 10] {
+            gaps.read(Table::Realtime, at(time), PERIOD);
+        }
+        gaps.read(Table::Realtime, at(50), PERIOD);
+        gaps.read(Table::Realtime, at(90), PERIOD);
+        let causes: Vec<Cause> = gaps.ended().into_iter().map(|gap| gap.cause).collect();
+        assert_eq!(causes, [Cause::Silence, Cause::NoGather]);
     }
 
     #[test]

@@ -16,6 +16,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::config::MeterConfig;
 use crate::meter::reading::milliseconds;
 use crate::meter::{Profile, Readings, Table, TableSet};
 use crate::source::Leftover;
@@ -37,7 +38,7 @@ const CT_RATIO: &str = "ct_ratio";
 use super::event::{Cause, Event};
 use counters::Counted;
 use gaps::Gaps;
-use load_profile::{Interval, LoadProfile, Reading};
+use load_profile::{Interval, LoadProfile, Reading, resolution};
 use record::note;
 
 /// What is known of one meter from gather to gather.
@@ -198,16 +199,21 @@ impl History {
     /// The intervals of the load profile that this gather ends; `moved` says of which energies the level did.
     pub fn intervals(
         &mut self,
-        profile: &Profile,
-        selected: &[bool],
+        config: &MeterConfig,
         readings: &Readings,
         moved: [bool; 4],
     ) -> Vec<Interval> {
+        let (profile, selected) = (&config.profile, &config.selected);
         let Some(load) = &mut self.load else { return Vec::new() };
         let believed = |name: &str| self.record.counters.get(name).copied();
         let Some(reading) = Reading::of(profile, selected, readings, believed) else { return Vec::new() };
         let reading = Reading { moved, ..reading };
-        let ended = load.read(reading);
+        let mut ended = load.read(reading);
+        // Over Modbus counters tell every unit.
+        if !config.reads_over_modbus(Table::Energy) {
+            let steps = resolution::steps(profile, readings);
+            ended.iter_mut().for_each(|interval| resolution::judge(interval, steps));
+        }
         self.record.interval = load.running().cloned();
         ended
     }

@@ -7,7 +7,8 @@
 //!
 //! A law that is broken under the map makes it look for another explanation; only one that breaks nothing and lets
 //! clearly more laws hold contradicts the map. Without one the map stays "not provable", however odd the numbers
-//! are, unless most of them are no values at all.
+//! are, unless most of them are no values at all. Voltages that obey few of their laws and break none make it look,
+//! too: a network without 120° between its phases is like that, and two voltages in each other's places are.
 
 use std::fmt;
 
@@ -15,7 +16,7 @@ use crate::meter::word_order::WordOrder;
 
 use super::explanations::{self, Candidate, Explanation, Kind};
 use super::laws::{Found, LAWS, Law, NOISE, Premise, Says};
-use super::numbers::{APPARENT, COUNT, Map, Numbers, View};
+use super::numbers::{APPARENT, COUNT, CURRENT, Map, Numbers, View};
 
 /// What is known of the meter beside the reading that is judged.
 #[derive(Debug, Clone, Copy, Default)]
@@ -90,12 +91,18 @@ const TINY: f64 = 1e-12;
 /// REALs smaller than this are integers, or words of other numbers.
 const NO_REAL: f64 = 1e-30;
 
+/// Laws between voltages that do not hold, from which other places of the voltages are tried.
+const FEW: usize = 3;
+/// Those that must hold in other places, where no law is broken or odd: no healthy network's voltages fit them by
+/// accident.
+const MANY: isize = 5;
+
 /// Judges one reading.
 pub fn judge(map: &Map, numbers: &Numbers, known: &Known<'_>) -> Verdict {
     let still = known.earlier.is_some_and(|earlier| numbers.stood_still_since(earlier));
     let weigh = |view: &View| Weighed::of(map, view, known, still);
     let own = weigh(&numbers.view(map));
-    if own.sound() {
+    if own.sound() && own.astray(None).count() < FEW {
         return if own.holds >= 2 { Verdict::Consistent } else { Verdict::NotProvable };
     }
     let better = explanations::candidates(map, numbers, known.order)
@@ -116,7 +123,8 @@ pub fn judge(map: &Map, numbers: &Numbers, known: &Known<'_>) -> Verdict {
         let explanation = Explanation { kind: Kind::OtherMeter, words };
         return Verdict::Contradicted(Contradiction { law, found, explanation });
     }
-    if own.broken == 0 && own.holds >= 3 { Verdict::Consistent } else { Verdict::NotProvable }
+    let enough = if own.sound() { 2 } else { 3 };
+    if own.broken == 0 && own.holds >= enough { Verdict::Consistent } else { Verdict::NotProvable }
 }
 
 /// Numbers under all laws.
@@ -199,6 +207,17 @@ impl Weighed {
         self.broken == 0 && self.odd == 0
     }
 
+    /// Laws between voltages alone that had their premise and do not hold here, and do under the other view, if there
+    /// is one.
+    fn astray<'a>(&'a self, other: Option<&'a Weighed>) -> impl Iterator<Item = usize> + 'a {
+        let holds = |weighed: &Weighed, at: usize| weighed.says(at) == Some(Says::Holds);
+        (0..LAWS.len()).filter(move |at| {
+            let voltages = LAWS[*at].positions.iter().all(|position| *position < 4 * CURRENT);
+            let astray = self.found[*at].is_some() && !holds(self, *at);
+            voltages && astray && other.is_none_or(|other| holds(other, *at))
+        })
+    }
+
     fn score(&self) -> isize {
         self.holds as isize - 2 * self.odd as isize - self.tiny as isize
     }
@@ -236,6 +255,7 @@ impl Weighed {
         let odd = own.odd - if candidate.factors.is_none() { own.far } else { 0 };
         let moves_all = !matches!(candidate.explanation.kind, Kind::Exchange | Kind::Factor);
         match own.broken {
+            0 if own.odd == 0 => self.sound() && gain >= MANY && own.astray(Some(self)).count() >= FEW,
             0 => gain >= 3 && self.odd < odd,
             _ if moves_all && self.sound() && odd > 0 && self.holds >= 4 => gain >= 1,
             _ => gain >= if self.odd > own.odd { 3 } else { 2 },
@@ -258,6 +278,11 @@ impl Weighed {
                 _ => None,
             })
         };
+        let astray = || {
+            let at = self.astray(other).next()?;
+            let (_, values) = self.found[at]?;
+            Some((LAWS[at].name, (LAWS[at].found)(&values[..LAWS[at].positions.len()])))
+        };
         let many = self.out * 2 > self.read;
         let plausible = || ("values are plausible", format!("{} of {} are not", self.out, self.read));
         match worst(Says::Broken) {
@@ -265,7 +290,7 @@ impl Weighed {
             None if self.tiny >= 3 => {
                 ("values are large enough to be measured", format!("{} are below 1e-12", self.tiny))
             }
-            None if !many => worst(Says::Odd).unwrap_or_else(plausible),
+            None if !many => worst(Says::Odd).or_else(astray).unwrap_or_else(plausible),
             _ => plausible(),
         }
     }

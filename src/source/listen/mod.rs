@@ -436,6 +436,10 @@ impl<C: Connect> Source for Listen<C> {
     }
 
     /// Forward Close for every connection, then the session.
+    async fn shows_life(&mut self) -> bool {
+        self.explicit.eip.shows_life()
+    }
+
     async fn close(&mut self) {
         for (instance, slot) in &mut self.slots {
             self.leftovers.extend(slot.connection.take().map(|connection| (*instance, connection.close)));

@@ -74,6 +74,8 @@ struct Tag {
     held: Held,
     pulse: Pulse,
     shape: Known,
+    /// It was said that it holds its assembly.
+    said: bool,
 }
 
 /// What is known of a tag's shape.
@@ -88,7 +90,12 @@ enum Known {
 impl<C: Connect> Logix<C> {
     /// A source that has not connected yet.
     pub fn new(line: Line<Controller<C>>, route: Route, held: BTreeMap<u16, Held>) -> Self {
-        let tag = |held: Held| Tag { pulse: Pulse::new(held.alive.clone()), held, shape: Known::Nothing };
+        let tag = |held: Held| Tag {
+            pulse: Pulse::new(held.alive.clone()),
+            held,
+            shape: Known::Nothing,
+            said: false,
+        };
         let tags = held.into_iter().map(|(assembly, held)| (assembly, tag(held))).collect();
         Logix { line, route, tags, session: 0, identity: None }
     }
@@ -114,7 +121,7 @@ impl<C: Connect> Logix<C> {
             self.identity = controller.eip().identity().cloned();
             for (assembly, shape) in learn(&mut controller, &self.tags, wanted, &self.route).await? {
                 if let Some(tag) = self.tags.get_mut(&assembly) {
-                    tag.shape = shape;
+                    (tag.shape, tag.said) = (shape, false);
                 }
             }
             let reads = Reads::of(&self.tags, wanted);
@@ -137,8 +144,8 @@ impl<C: Connect> Logix<C> {
 struct Looked {
     blocks: Vec<Block>,
     failures: Vec<(Span, Failure)>,
-    /// Tags that came in pieces.
-    torn: Vec<TagName>,
+    /// What is to be said of the tags.
+    notices: Vec<Notice>,
     /// Some values have not moved yet, and may have at the next look.
     unmoved: bool,
     log: Log,
@@ -195,10 +202,15 @@ impl Reads {
             let Some(tag) = tags.get_mut(&assembly) else { continue };
             let span = Span::Assembly(assembly);
             if got.torn {
-                looked.torn.push(tag.held.tag.clone());
+                looked.notices.push(Notice::Torn { tag: tag.held.tag.to_string() });
             }
             match tag.judge(shape, got.reply, &faults, now, route) {
-                Ok(bytes) => looked.blocks.push(Block { span, bytes, at }),
+                Ok(bytes) => {
+                    if !std::mem::replace(&mut tag.said, true) {
+                        looked.notices.push(tag.notice(assembly, shape, now));
+                    }
+                    looked.blocks.push(Block { span, bytes, at });
+                }
                 Err((failure, unmoved)) => {
                     looked.unmoved |= unmoved;
                     looked.failures.push((span, failure));
@@ -210,6 +222,13 @@ impl Reads {
 }
 
 impl Tag {
+    /// That it holds its assembly.
+    fn notice(&self, assembly: u16, Shape { kind, elements, .. }: Shape, now: std::time::Instant) -> Notice {
+        let shape = if elements == 1 { kind.to_string() } else { format!("{kind}[{elements}]") };
+        let moved = self.pulse.unmoved_for(now);
+        Notice::Tag { assembly, tag: self.held.tag.to_string(), shape, moved }
+    }
+
     /// The bytes, if they are an assembly's and alive; else why not, and whether that is because nothing has moved yet.
     fn judge(
         &mut self,
@@ -387,15 +406,18 @@ impl<C: Connect> Source for Logix<C> {
                 continue;
             }
             let link = if looked.blocks.is_empty() { Link::None } else { Link::Logix };
-            let notices = looked.torn.iter().map(|tag| Notice::Torn { tag: tag.to_string() }).collect();
             return Answer {
                 blocks: looked.blocks,
                 failures: looked.failures,
                 link,
-                notices,
+                notices: looked.notices,
                 ..Answer::with(log)
             };
         }
+    }
+
+    async fn shows_life(&mut self) -> bool {
+        self.line.turn().await.eip().shows_life()
     }
 
     async fn close(&mut self) {

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use tokio::time::{Instant, timeout_at};
 use tokio_modbus::ExceptionCode;
 
+use super::late::Late;
 use super::log::Log;
 use super::transport::{Connect, Tcp, Wire};
 use super::{Access, Answer, Block, Deadline, Failure, FailureKind, Link, Notice, Source, Span, Timeouts};
@@ -54,6 +55,10 @@ pub struct Modbus<C: Connect = Tcp> {
     timeouts: Timeouts,
     settings: Settings,
     connection: Option<RegisterReader>,
+    /// The connection, or the last one on which no answer came in time.
+    late: Option<Late<C::Stream>>,
+    /// It has shown life after that.
+    alive: bool,
     function: Function,
     connected_before: bool,
     learned: Learned,
@@ -82,6 +87,8 @@ impl<C: Connect> Modbus<C> {
             timeouts,
             settings,
             connection: None,
+            late: None,
+            alive: false,
             function: Function::Holding,
             connected_before: false,
             learned: Learned::new(settings.max_registers),
@@ -109,6 +116,10 @@ impl<C: Connect> Modbus<C> {
                         answer
                     }
                     Err(Lost { failure, reply }) => {
+                        // Only a connection without an answer is watched; any other is closed at once.
+                        if failure.kind != FailureKind::Timeout {
+                            self.late = None;
+                        }
                         self.log.exhibit(&failure, &reply);
                         return Step::Lost(failure);
                     }
@@ -134,8 +145,11 @@ impl<C: Connect> Modbus<C> {
 
     /// Connects; a failure here concerns everything that is left.
     async fn open(&mut self) -> Result<RegisterReader, Failure> {
+        (self.late, self.alive) = (None, false);
         match self.way.connect(self.timeouts.connect).await {
             Ok(Wire { stream, .. }) => {
+                let (stream, late) = Late::on(stream);
+                self.late = Some(late);
                 if std::mem::replace(&mut self.connected_before, true) && !self.settings.close_after_gather {
                     self.log.traffic.reconnects += 1;
                 }
@@ -389,7 +403,13 @@ impl<C: Connect> Source for Modbus<C> {
         Answer { blocks, failures, link, notices, ..Answer::with(self.log.take()) }
     }
 
+    async fn shows_life(&mut self) -> bool {
+        self.alive |= self.connection.is_none() && self.late.as_ref().is_some_and(Late::has_come);
+        self.alive
+    }
+
     async fn close(&mut self) {
+        self.late = None;
         if let Some(connection) = self.connection.take() {
             connection.close().await;
         }

@@ -240,6 +240,21 @@ async fn a_meter_that_takes_requests_and_answers_none_costs_two_timeouts_and_wha
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_meter_that_was_frozen_shows_life_by_its_late_reply_until_it_is_asked_again() {
+    let mut meter = Meter::new(|_, connection| match connection {
+        0 => Act::After(TIMEOUTS.request * 40),
+        _ => Act::True,
+    });
+    assert_eq!(failed(&meter.read(&[R101]).await), [(R101, FailureKind::Timeout)]);
+    sleep(TIMEOUTS.request * 20).await;
+    assert!(!meter.source.shows_life().await);
+    sleep(TIMEOUTS.request * 20).await;
+    assert!(meter.source.shows_life().await && meter.source.shows_life().await);
+    assert_eq!(came(&meter.read(&[R101]).await), [R101]);
+    assert!(!meter.source.shows_life().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reply_of_another_session_is_no_answer_and_ends_the_session() {
     let mut meter = Meter::new(|what, connection| match (what, connection) {
         (Asked::Data(101), 0) => Act::OtherSession,

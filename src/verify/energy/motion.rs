@@ -287,7 +287,11 @@ fn settle(name: &str, known: &Known<'_>, form: &Result<Written, String>) -> Sett
         });
     }
     if wanted == Quantity::Hours {
-        return Settled::Open("it moves with time, and that does not prove how it is coded".to_owned());
+        let reals: Vec<String> = alike.iter().map(|track| track.slot.to_string()).collect();
+        return Settled::Open(format!(
+            "REAL {} moves as time does; how hours and minutes are coded in it is not proven by that",
+            reals.join(" and ")
+        ));
     }
     let written = match form {
         Ok(written) => *written,

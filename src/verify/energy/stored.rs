@@ -52,8 +52,7 @@ pub fn read(text: &str, meter: Option<&str>) -> Result<Recording, StoredError> {
         }
         let number = |field: &str| number(&line, field);
         if measurement == wanted[1] {
-            let reals: Vec<f64> = (0..18).map(|n| number(&format!("e{n:02}")).unwrap_or(f64::NAN)).collect();
-            recording.samples.push(Sample { at, reals });
+            recording.samples.push(Sample { at, reals: reals(&line) });
         } else if let Some(active) = number("active_power_total_w") {
             let reactive = number("reactive_power_total_var").unwrap_or(0.0);
             recording.power.push(Power { at, active, reactive });
@@ -69,6 +68,11 @@ pub fn read(text: &str, meter: Option<&str>) -> Result<Recording, StoredError> {
         (_, true) => Err(StoredError::NoPower),
         _ => Ok(longest(recording)),
     }
+}
+
+/// The REALs of a line of `powermonitor_500_raw`, in the order of the assembly; NaN for one that is missing.
+pub fn reals(line: &ParsedLine<'_>) -> Vec<f64> {
+    (0..18).map(|n| number(line, &format!("e{n:02}")).unwrap_or(f64::NAN)).collect()
 }
 
 fn number(line: &ParsedLine<'_>, field: &str) -> Option<f64> {

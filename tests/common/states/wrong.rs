@@ -94,6 +94,7 @@ pub(crate) fn maps() -> Vec<Wrong> {
         wrong("voltages shifted by one", &["one element"], |b| shift(&mut b[..12], 1)),
         wrong("voltages shifted by minus one", &["one element"], |b| shift(&mut b[..12], -1)),
         wrong("star and delta", &["phase voltages and line voltages"], |b| exchange(b, STAR, DELTA)),
+        wrong("one phase voltage and one line voltage", &["voltage_l1_n_v and voltage_l1_l2_v are"], |b| b.swap(STAR, DELTA)),
         wrong("star voltages and currents", &["phase voltages and currents"], |b| exchange(b, STAR, CURRENT)),
         wrong("line voltages and currents", &["line voltages and currents"], |b| exchange(b, DELTA, CURRENT)),
         wrong("currents first", &["the order is"], |b| order(b, &[CURRENT, STAR, DELTA])),

@@ -6,5 +6,7 @@ mod discover;
 mod listeners;
 mod plant;
 mod scanner;
+mod silence;
+mod snooping;
 mod table;
 mod wire;

@@ -31,10 +31,15 @@ pub(crate) struct Plant {
 impl Plant {
     /// Starts the network and the meter; `name` is the test's.
     pub(crate) fn start(name: &str) -> Plant {
-        let network = Network::start();
+        Plant::on(Network::start(), name, &[])
+    }
+
+    /// Starts a meter with these habits on this network.
+    pub(crate) fn on(network: Network, name: &str, habits: &[&str]) -> Plant {
         let meter = network.host("meter", &[METER]);
         let (plc, a, b) = (network.host("plc", &PLC), network.host("a", &[A]), network.host("b", &[B]));
         let mut simulated = meter.telegraf_pm500(&["simulate", "--bind", &METER.to_string()]);
+        simulated.args(habits);
         let mut simulated = Process::start(&mut simulated);
         simulated.wait_for("simulated PowerMonitor 500");
         Plant { plc, a, b, scratch: scratch(name), _network: network, _meter: simulated }
@@ -42,9 +47,14 @@ impl Plant {
 
     /// Starts a PLC that owns these assemblies, and waits until each is open, whatever is refused before.
     pub(crate) fn own(&self, assemblies: &[&str], rpi: &str) -> Plc {
+        self.own_as(assemblies, rpi, &[])
+    }
+
+    /// The same for a PLC with these options.
+    pub(crate) fn own_as(&self, assemblies: &[&str], rpi: &str, options: &[&str]) -> Plc {
         let (meter, first) = (METER.to_string(), PLC[0].to_string());
         let mut command = self.plc.telegraf_pm500(&["simulate", "--owner-of", &meter]);
-        command.args(["--owner-address", &first, "--owner-rpi", rpi]);
+        command.args(["--owner-address", &first, "--owner-rpi", rpi]).args(options);
         for assembly in assemblies {
             command.args(["--owner-assembly", assembly]);
         }
@@ -75,6 +85,11 @@ impl Plc {
     /// It closes its connections; then how often it opened one, and the frames it received and missed, for each
     /// address.
     pub(crate) fn stop(self) -> Vec<[u64; 3]> {
+        self.end().0
+    }
+
+    /// The same, and whether the meter ever refused it.
+    pub(crate) fn end(self) -> (Vec<[u64; 3]>, bool) {
         self.0.signal(Signal::TERM);
         let printed = self.0.end("", 0);
         let counts = |line: &str| -> Option<[u64; 3]> {
@@ -83,7 +98,7 @@ impl Plc {
         };
         let counts: Vec<_> = printed.lines().filter_map(counts).collect();
         assert!(!counts.is_empty(), "no counts: {printed}");
-        counts
+        (counts, printed.contains("refused"))
     }
 }
 
@@ -95,4 +110,12 @@ pub(crate) fn collect(host: Host, config: &Path) -> Program {
 /// Whether the line is a status of a collector that is connected like this.
 pub(crate) fn is_connected(line: &Line, how: &str) -> bool {
     line.is("m", "_status") && line.text("connection") == how
+}
+
+/// Waits until a collector that listens has received this many more frames.
+pub(crate) fn hear(listener: &mut Program, frames: i64) {
+    let from = listener.wait_for("a status", |line| line.is("m", "_status")).integer("frames_received");
+    listener.wait_for("more frames", |line| {
+        line.is("m", "_status") && line.integer("frames_received") >= from + frames
+    });
 }

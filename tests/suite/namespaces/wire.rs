@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
 
-use super::plant::{A, METER, PLC, Plant, collect, is_connected};
+use super::plant::{A, B, METER, PLC, Plant, collect, hear, is_connected};
 use crate::common::capture::{Capture, Packets};
 use crate::common::network::isolated;
 use crate::common::program::Program;
@@ -18,6 +18,8 @@ const ENDS: [(&str, End); 3] = [
     ("SIGINT", |listener| listener.signal(Signal::INT)),
 ];
 
+const LISTEN: &str = "connection = \"listen_only\"";
+
 /// The promise for the end.
 const GOODBYE_S: f64 = 2.0;
 
@@ -29,7 +31,11 @@ fn wireshark_knows_every_frame_and_each_way_to_end_says_good_bye_within_two_seco
         let plant = Plant::start("wire");
         let capture = Capture::of_network();
         let plc = plant.own(&["101", "102"], "100ms");
-        let config = plant.config("a", "connection = \"listen_only\"");
+        // Beside a PLC that has only just connected, a listener looks twice: another one waits for those to be over.
+        let mut first = collect(plant.b, &plant.config("b", LISTEN));
+        hear(&mut first, 40);
+        assert_eq!(first.finish().code, Some(0));
+        let config = plant.config("a", LISTEN);
         let mut ended = Vec::new();
         for (how, end) in ENDS {
             let mut listener = collect(plant.a, &config);
@@ -64,16 +70,17 @@ fn assert_dissected(packets: &Packets) {
     let opens = |more: &str| packets.frames(&format!("cip.sc == 0x54 && {more}"), &["ip.src"]).len();
     assert_eq!(opens("cip.rr == 0 && cip.cm.torpi && cip.connpoint == 101") * 2, opens("cip.rr == 0"));
     assert_eq!(opens("cip.rr == 1"), opens("cip.rr == 0"));
-    let accepted = opens("cip.rr == 1 && cip.genstat == 0 && cip.cm.toapi");
-    // More where a listener came in the PLC's first moments, and looked a second time.
-    assert!(accepted >= 2 + 2 * ENDS.len(), "{accepted}");
+    let accepted = |more: &str| opens(&format!("cip.rr == 1 && cip.genstat == 0 && cip.cm.toapi {more}"));
+    for (originator, times) in [(PLC[0], 1), (PLC[1], 1), (A, 2 * ENDS.len())] {
+        assert_eq!(accepted(&format!("&& ip.dst == {originator}")), times, "{originator} opens each once");
+    }
     let closes = packets.frames("cip.sc == 0x4e && cip.rr == 1 && cip.genstat == 0", &["ip.src"]).len();
-    assert_eq!(closes, accepted, "whatever is opened is closed");
+    assert_eq!(closes, accepted(""), "whatever is opened is closed");
 
     let io = |more: &str| packets.frames(&format!("udp.port == 2222 {more}"), &["frame.number"]);
     assert_eq!(io("&& !(cipio && enip.fwd_open_in)"), NONE, "each belongs to a Forward Open");
     // UDP's header of 8, the frame's of 18, the count of 2, and the data.
-    for (source, lengths) in [(METER, "76, 100"), (A, "28"), (PLC[0], "28"), (PLC[1], "28")] {
+    for (source, lengths) in [(METER, "76, 100"), (A, "28"), (B, "28"), (PLC[0], "28"), (PLC[1], "28")] {
         let source = format!("&& ip.src == {source}");
         assert!(!io(&source).is_empty(), "{source}");
         let other = format!("{source} && !(udp.length in {{{lengths}}})");

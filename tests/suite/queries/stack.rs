@@ -118,7 +118,8 @@ fn what_the_stack_mounts_is_shipped_and_its_variables_are_given() {
 fn telegraf_takes_the_files_together_in_the_environment_of_the_stack() {
     let telegraf = &services("stack_telegraf")["telegraf"];
     let mut command = Command::new(peer("telegraf"));
-    command.args(["config", "check", "--strict-env-handling"]).env_clear();
+    command.args(["config", "check", "--strict-env-handling"]);
+    command.env_clear().env("HOME", env!("CARGO_TARGET_TMPDIR"));
     for (name, value) in telegraf["environment"].as_object().unwrap() {
         command.env(name, value.as_str().unwrap());
     }

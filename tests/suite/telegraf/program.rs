@@ -58,10 +58,15 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("telegraf")
 }
 
-/// A command of Telegraf's that sees nothing of the environment but this.
+/// A command of Telegraf's that sees nothing of the environment but this; without a home its Snowflake driver would
+/// leave a cache in the working directory.
 pub(crate) fn telegraf(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(peer("telegraf"));
-    command.args(arguments).env_clear().envs(environment.iter().copied());
+    command
+        .args(arguments)
+        .env_clear()
+        .env("HOME", env!("CARGO_TARGET_TMPDIR"))
+        .envs(environment.iter().copied());
     command
 }
 

@@ -31,7 +31,8 @@
 //!   rises before and after are added; what was counted between the two readings around it is not known and left
 //!   out.
 //! - `partial`: a reading is farther from its boundary than 1 % of the interval and than a second; or a
-//!   counter was missing at a boundary; or the clock was set back while nobody watched.
+//!   counter was missing at a boundary; or the clock was set back while nobody watched; or the energy is too little for
+//!   the steps in which its counter comes ([`resolution`]).
 //! - `complete`: everything else.
 //!
 //! Coverage: the time that the interval and the span between its readings have in common, without what a
@@ -46,6 +47,7 @@ use crate::meter::names::ENERGIES;
 use crate::meter::reading::milliseconds;
 use crate::meter::{Profile, Readings, Table};
 
+pub mod resolution;
 #[cfg(test)]
 mod tests;
 
