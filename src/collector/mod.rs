@@ -232,14 +232,8 @@ impl Collector {
         let first = self.look_again(due, readings, &mut found).await;
         found.failures.extend(judge::empty(&config.profile, readings, wanted, &found.failures));
         let held = self.judge(readings, &mut found);
-        for table in held.iter() {
-            readings.forget(&config.profile, table);
-        }
-        if let Some((index, offset)) =
-            meter_clock::offset(&config.profile, config.timezone.as_ref(), readings)
-        {
-            readings.set(index, offset);
-        }
+        held.iter().for_each(|table| readings.forget(&config.profile, table));
+        meter_clock::compare(&config.profile, config.timezone.as_ref(), readings);
         self.follow_clock();
         let read = |readings: &Readings| judge::read(&config.profile, readings, wanted.difference(held));
         // A meter whose values are held back has answered: it is known, and so is what is wrong with its map.
@@ -254,14 +248,7 @@ impl Collector {
         found.events.extend(self.follow_faults(wanted, readings, &found));
         if answered {
             found.events.extend(self.follow_values(readings, counted.events));
-            let over_modbus = config.reads_over_modbus(Table::Energy);
-            found.intervals = self.history.intervals(
-                &config.profile,
-                &config.selected,
-                readings,
-                counted.moved,
-                over_modbus,
-            );
+            found.intervals = self.history.intervals(&config, readings, counted.moved);
             found.device_due = self.device.is_due_to_say(&self.judge.map(), Instant::now());
         }
         found
@@ -459,7 +446,7 @@ impl Collector {
     async fn look_again(&mut self, due: Due, readings: &mut Readings, found: &mut Found) -> Option<Readings> {
         let profile = &self.config.profile;
         let anew = due.tables.contains(Table::Energy) && matches!(self.link, Link::Explicit | Link::Modbus);
-        if !anew || !self.history.doubts(profile, readings) {
+        if !anew || !self.history.is_puzzled(profile, readings) {
             return None;
         }
         let mut newer = Readings::new(profile.elements.len());

@@ -13,11 +13,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::{Context, bail};
 
 use crate::cli::EnergyArgs;
-use crate::collector::history::counters;
-use crate::collector::history::record::Record;
+use crate::collector::history::History;
 use crate::lines::{Batch, Field, schema};
 use crate::meter::element::Place;
-use crate::meter::{Profile, Readings, Table, Use, Value, decode};
+use crate::meter::{Profile, Readings, Table, TableSet, Use, Value, decode};
 use crate::verify::energy::counters::ASSEMBLY;
 use crate::verify::energy::stored::{self, Raw, StoredError};
 
@@ -61,7 +60,8 @@ fn in_assembly(profile: &Profile, path: &Path) -> anyhow::Result<Profile> {
 /// The lines of one meter, judged as the plugin judges them: what is no value of a counter does not leave, and a level that
 /// moved is marked.
 fn lines(text: &str, profile: &Profile, meter: Option<&str>) -> Result<Batch, StoredError> {
-    let (mut batch, mut record, mut since) = (Batch::default(), Record::default(), 0);
+    let mut batch = Batch::default();
+    let mut history = History::new(None, TableSet::from(Table::Energy), None);
     for (at, Raw { tags, reals }) in stored::parse(text, meter)?.raw {
         let mut readings = Readings::new(profile.elements.len());
         let data: Vec<u8> = reals.iter().flat_map(|real| (*real as f32).to_le_bytes()).collect();
@@ -71,19 +71,18 @@ fn lines(text: &str, profile: &Profile, meter: Option<&str>) -> Result<Batch, St
         }
         let time = UNIX_EPOCH + Duration::from_nanos(u64::try_from(at).unwrap_or_default());
         readings.arrived(Table::Energy, time);
-        let counted = counters::follow(profile, &[&readings], &mut record);
-        if counted.moved.contains(&true) {
-            since = at / 1_000_000;
+        for index in history.count(profile, &[&readings]).held {
+            readings.set(index, None);
         }
         let fields = profile.elements_of(Table::Energy).filter(|(_, element)| element.usage == Use::Field);
-        let fields = fields.filter(|(index, _)| !counted.held.contains(index));
         let fields = fields.filter_map(|(index, element)| match readings.get(index)? {
             Value::Integer(value) => Some((element.name.as_str(), Field::Integer(*value))),
             Value::Real(_) | Value::Text(_) => None,
         });
         // A line of nothing but the mark is none.
         if fields.clone().next().is_some() {
-            let marked = fields.chain([(schema::COUNTING_SINCE, Field::Integer(since))]);
+            let marked =
+                fields.chain([(schema::COUNTING_SINCE, Field::Integer(history.counting_since_ms()))]);
             batch.line(Table::Energy.measurement(), &tags, None, marked, at);
         }
     }

@@ -16,6 +16,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::config::MeterConfig;
 use crate::meter::reading::milliseconds;
 use crate::meter::{Profile, Readings, Table, TableSet};
 use crate::source::Leftover;
@@ -141,9 +142,14 @@ impl History {
         ended.map(|gap| Event::Gap(super::event::Gap { exchanged, ..gap })).collect()
     }
 
-    /// Whether any counter is where it cannot be, so that it should be looked at once more.
+    /// Whether any counter is where it cannot be: another meter may answer.
     pub fn doubts(&self, profile: &Profile, readings: &Readings) -> bool {
-        counters::any_odd(profile, readings, &self.record)
+        counters::any_odd(profile, readings, &self.record, false)
+    }
+
+    /// Whether any counter should be looked at once more, for nothing is known yet that would decide about it.
+    pub fn is_puzzled(&self, profile: &Profile, readings: &Readings) -> bool {
+        counters::any_odd(profile, readings, &self.record, true)
     }
 
     /// Takes the counters of a gather in, which looked at them once or twice.
@@ -190,22 +196,21 @@ impl History {
         events
     }
 
-    /// The intervals of the load profile that this gather ends; `moved` says of which energies the level did, and
-    /// `over_modbus` that energy came over Modbus, where counters tell every unit.
+    /// The intervals of the load profile that this gather ends; `moved` says of which energies the level did.
     pub fn intervals(
         &mut self,
-        profile: &Profile,
-        selected: &[bool],
+        config: &MeterConfig,
         readings: &Readings,
         moved: [bool; 4],
-        over_modbus: bool,
     ) -> Vec<Interval> {
+        let (profile, selected) = (&config.profile, &config.selected);
         let Some(load) = &mut self.load else { return Vec::new() };
         let believed = |name: &str| self.record.counters.get(name).copied();
         let Some(reading) = Reading::of(profile, selected, readings, believed) else { return Vec::new() };
         let reading = Reading { moved, ..reading };
         let mut ended = load.read(reading);
-        if !over_modbus {
+        // Over Modbus counters tell every unit.
+        if !config.reads_over_modbus(Table::Energy) {
             let steps = resolution::steps(profile, readings);
             ended.iter_mut().for_each(|interval| resolution::judge(interval, steps));
         }

@@ -9,7 +9,7 @@ const INPUTS_VA: f64 = 15_000.0;
 const TIMES_SEEN: f64 = 1000.0;
 /// And it may be at least this much, in VA.
 const LEAST_VA: f64 = 10e6;
-/// No load is larger, where nothing at all is known, in VA.
+/// No load is larger, whatever is known, in VA.
 const MOST_VA: f64 = 10e9;
 /// A counter that is shown in coarse steps shows at once what was counted in this time, in ms.
 const COARSE: i64 = 60_000;
@@ -39,8 +39,8 @@ impl Size {
     pub fn most(self) -> f64 {
         match self.ratio {
             // A ratio that was set wrongly is no reason to doubt what is measured with it.
-            Some(ratio) => (INPUTS_VA * ratio).max(2.0 * self.seen),
-            None if self.seen > 0.0 => (TIMES_SEEN * self.seen).max(LEAST_VA),
+            Some(ratio) => (INPUTS_VA * ratio).max(2.0 * self.seen).min(MOST_VA),
+            None if self.seen > 0.0 => (TIMES_SEEN * self.seen).clamp(LEAST_VA, MOST_VA),
             None => MOST_VA,
         }
     }

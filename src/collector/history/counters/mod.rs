@@ -20,7 +20,7 @@
 use std::collections::BTreeMap;
 
 use crate::collector::event::{Event, Step};
-use crate::meter::names::{APPARENT, ENERGIES};
+use crate::meter::names::ENERGIES;
 use crate::meter::reading::milliseconds;
 use crate::meter::{Element, Kind, Profile, Readings, Table, Use, Value};
 
@@ -52,17 +52,14 @@ pub struct Counted {
     pub glitches: u64,
 }
 
-/// Whether any counter is where it cannot be.
-pub fn any_odd(profile: &Profile, readings: &Readings, record: &Record) -> bool {
+/// Whether any counter is where it cannot be; `anew` asks only for those of which no earlier reading waits for this one.
+pub fn any_odd(profile: &Profile, readings: &Readings, record: &Record, anew: bool) -> bool {
     let Some(at) = readings.taken(Table::Energy).map(milliseconds) else { return false };
-    let size = size(record);
+    let (size, never) = (size(record), Track::default());
     counters(profile, readings).any(|(_, row, now)| {
         let Some(known) = record.counters.get(&row.name) else { return false };
-        let limits = Limits::of(row, *known, size);
-        match record.counter_tracks.get(&row.name) {
-            Some(track) => track.is_odd(*known, now, at, &limits),
-            None => Track::default().is_odd(*known, now, at, &limits),
-        }
+        let track = record.counter_tracks.get(&row.name).unwrap_or(&never);
+        track.is_odd(*known, now, at, &Limits::of(row, *known, size)) && !(anew && track.waits())
     })
 }
 
@@ -132,8 +129,8 @@ pub fn follow(profile: &Profile, looks: &[&Readings], record: &mut Record) -> Co
 
 /// Remembers the largest apparent power that was seen.
 pub fn follow_size(profile: &Profile, readings: &Readings, record: &mut Record) {
-    let powers = APPARENT.iter().filter_map(|name| profile.index_of(Table::Realtime, name));
-    let seen = powers.filter_map(|index| readings.number(index)).fold(0.0, f64::max);
+    let powers = profile.elements_of(Table::Realtime).filter(|(_, row)| row.unit == "VA");
+    let seen = powers.filter_map(|(index, _)| readings.number(index)).fold(0.0, f64::max);
     record.largest_apparent_va = record.largest_apparent_va.max(seen);
 }
 

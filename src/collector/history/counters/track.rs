@@ -89,6 +89,11 @@ impl Track {
         rise > most || self.comes_back(known, now, at, limits)
     }
 
+    /// Whether an odd reading waits for the next one.
+    pub fn waits(&self) -> bool {
+        self.odd.is_some()
+    }
+
     /// Takes a reading in; the second value is an earlier one that was a glitch, as is known now.
     pub fn take(&mut self, known: i64, now: i64, at: i64, limits: &Limits) -> (Taken, Option<i64>) {
         if self.left.is_some_and(|left| at.abs_diff(left.at) > DAY.unsigned_abs()) {
@@ -150,7 +155,9 @@ impl Track {
 
     /// What it means that the counter is somewhere else.
     fn moved(&self, known: i64, now: i64, at: i64, limits: &Limits) -> Move {
-        match self.left {
+        // Back means the other way.
+        let back = self.left.filter(|left| (left.to < left.value) == (now > known));
+        match back {
             Some(left) if left.is_near(now, at, limits) => Move::Returned,
             _ if now > known => Move::Jumped,
             _ if limits.rolled_over(known, now, limits.rise(self.at, at)) => Move::Rollover,

@@ -170,6 +170,8 @@ pub struct Running {
     ragged: bool,
     /// A counter was missing in the newest reading.
     behind: bool,
+    /// The last reading in which none was, if so.
+    behind_since: Option<i64>,
     /// How long it has lasted is not known.
     timeless: bool,
     /// The intervals before it, as far as they were written; a file of the first version does not say.
@@ -210,6 +212,7 @@ impl LoadProfile {
         if let Some(running) = &mut self.running {
             running.start += by;
             running.last += by;
+            running.behind_since.iter_mut().for_each(|since| *since += by);
         }
         self.align();
     }
@@ -272,7 +275,7 @@ impl LoadProfile {
 impl Running {
     /// Whether its numbers are ones that were written here: a state file can be edited.
     fn is_sane(&self) -> bool {
-        let times = [self.from, self.start, self.last, self.unknown];
+        let times = [self.from, self.start, self.last, self.unknown, self.behind_since.unwrap_or(0)];
         let counts = self.counters.iter().chain(&self.sums).flatten();
         let written = self.written.as_ref().is_none_or(Written::is_sane);
         let in_time = times.iter().all(|time| (0..=LATEST).contains(time));
@@ -306,10 +309,13 @@ impl Running {
             }
             *before = if anew { now } else { now.or(*before) };
         }
+        // A level that moved was not known since it was doubted.
+        let since = self.behind_since.unwrap_or(self.last).max(self.start);
         if fell {
             self.reset = true;
-            self.unknown += reading.at - self.last;
+            self.unknown += reading.at - since;
         }
+        self.behind_since = self.behind.then_some(if fell { reading.at } else { since });
         (self.last, self.moved) = (reading.at, true);
     }
 
@@ -354,6 +360,7 @@ impl Running {
             anew: self.anew,
             ragged: self.behind,
             behind: self.behind,
+            behind_since: self.behind_since,
             ..Running::default()
         };
     }

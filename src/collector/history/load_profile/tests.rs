@@ -94,6 +94,24 @@ fn a_reset_keeps_what_was_seen_and_leaves_out_what_was_not() {
 }
 
 #[test]
+fn a_level_that_was_doubted_before_it_moved_leaves_a_mean_power_of_what_is_known() {
+    let mut profile = profile();
+    feed(&mut profile, [0, 5 * MINUTE]);
+    // At 6 min the counter fell and was held, at 7 min a second reading agrees.
+    let held = Reading { at: START + 6 * MINUTE, counters: [None, Some(77), Some(2), Some(5)], ..at(0) };
+    let low =
+        |time, wh| Reading { at: START + time, counters: [Some(wh), Some(77), Some(2), Some(5)], ..at(0) };
+    profile.read(held);
+    profile.read(Reading { moved: [true, false, false, false], ..low(7 * MINUTE, 130) });
+    let ended = profile.read(low(PERIOD, 130 + 533));
+    assert_eq!(shape(&ended), [(15, 2, Some(333 + 533))]);
+    // 13 of 15 minutes.
+    let mean = ended[0].mean_power.unwrap();
+    assert!((mean - 4000.0).abs() < 5.0, "{mean}");
+    assert_eq!(ended[0].coverage, 86.667);
+}
+
+#[test]
 fn another_meter_adds_no_difference_even_when_its_counters_are_higher() {
     let mut profile = profile();
     feed(&mut profile, [0, 5 * MINUTE]);
