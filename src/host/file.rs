@@ -52,7 +52,7 @@ impl Lock {
     /// # Errors
     /// When the file cannot be made or the file system has no locks.
     pub fn take(path: &Path) -> Result<Option<Lock>, FileError> {
-        let file = open(path, OpenOptions::new().create(true).append(true))?;
+        let file = append(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(Errno::WOULDBLOCK) => Ok(None),
@@ -85,6 +85,14 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         Ok(fs::rename(&new, path)?)
     };
     write().inspect_err(|_| _ = fs::remove_file(&new))
+}
+
+/// Opens a file to write behind what it holds; it is made if there is none.
+///
+/// # Errors
+/// When it is not a regular file, or cannot be opened.
+pub fn append(path: &Path) -> Result<File, FileError> {
+    open(path, OpenOptions::new().create(true).append(true))
 }
 
 /// Gives a file another name; what had that name is lost.

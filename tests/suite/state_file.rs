@@ -1,14 +1,19 @@
 //! The state file from outside: processes that share it, kills, and what else may stand in its place.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::Signal;
 
+use crate::common::line::Line;
 use crate::common::peer::scratch;
-use crate::common::program::Program;
-use crate::common::simulated::Simulated;
+use crate::common::program::{Program, config};
+use crate::common::simulated::{DEADLINE, Simulated};
 
 const OPTIONS: &str = "state_file = \"state.json\"\ninterval = \"200ms\"";
+/// Nanoseconds in a millisecond.
+const MILLION: i64 = 1_000_000;
 
 /// A plugin that reads one meter; its configuration is called after it.
 fn plugin(directory: &Path, name: &str, address: &str) -> Program {
@@ -57,4 +62,54 @@ fn a_fifo_in_the_place_of_the_state_file_stops_nothing() {
     let ended = program.finish();
     assert!(ended.err.contains("it is a FIFO, and not a regular file"), "{ended:#?}");
     assert_eq!(ended.code, Some(0));
+}
+
+#[test]
+fn after_a_kill_no_gap_is_declared_over_lines_that_exist() {
+    let meters = Simulated::start(3);
+    let directory = scratch("state_killed");
+    let mut text =
+        "[[inputs.powermonitor_500]]\nstate_file = \"state.json\"\ninterval = \"500ms\"\n".to_owned();
+    for (number, meter) in meters.meters().iter().enumerate() {
+        let address = meter.eip();
+        text +=
+            &format!("[[inputs.powermonitor_500.meter]]\nname = \"m{number}\"\naddress = \"{address}\"\n");
+    }
+    let config = config(&directory, &text);
+    let start = || Program::start(&["--config", config.to_str().unwrap()]);
+    let journal = directory.join("state.json.log");
+    // Twice: the second time there is a state file that is older than the journal.
+    for round in 0..2 {
+        let mut program = start();
+        for _ in 0..4 {
+            program.wait_for("a line of the last meter", |line| line.is("m2", ""));
+        }
+        let last = |lines: &[Line], meter: &str| {
+            lines.iter().rfind(|line| line.is(meter, "")).unwrap().time / MILLION
+        };
+        let until = Instant::now() + DEADLINE;
+        // Which takes a moment after the line, and a third of a second is left until the next one.
+        let seen = program.lines();
+        // A line's time is rounded to whole milliseconds, the journal's is cut off.
+        let has = |text: &str, at: i64| [at - 1, at].iter().any(|at| text.contains(&at.to_string()));
+        let noted = |text: String| (0..3).all(|m| has(&text, last(&seen, &format!("m{m}"))));
+        while !std::fs::read_to_string(&journal).is_ok_and(noted) {
+            assert!(Instant::now() < until, "never in the journal");
+            std::thread::yield_now();
+        }
+        program.signal(Signal::KILL);
+        let killed = program.end().lines();
+        // Longer than one and a half intervals must pass, or nothing was lost.
+        std::thread::sleep(Duration::from_secs(1));
+        let mut program = start();
+        for meter in ["m0", "m1", "m2"] {
+            let realtime =
+                |line: &Line| line.is_event(meter, "gap") && line.text("table").contains("realtime");
+            let gap = program.wait_for("a gap", realtime);
+            assert_eq!(gap.text("reason"), "the plugin was not running");
+            let apart = gap.integer("from_ms") - last(&killed, meter);
+            assert!(apart.abs() <= 1, "round {round}: it begins {apart} ms after the last line: {gap:#?}");
+        }
+        assert_eq!(program.finish().code, Some(0));
+    }
 }

@@ -4,6 +4,7 @@
 //! configured path ─→ place    which file is ours, locked ─→ stored   its records ─┐
 //!                                                                                 ↓
 //! meters' tasks ─→ State ─→ Memory ─→ saver   a thread of its own ─→ state file ─→ Memory, at the next start
+//!                                       └──→ journal  readings since ────────↗
 //! ```
 //!
 //! One JSON file per process, one record per meter. It is read once at start and replaced as a whole, so that a crash
@@ -21,6 +22,7 @@ use tokio::time::timeout;
 use super::history::Record;
 use crate::host::file;
 
+mod journal;
 mod place;
 mod saver;
 mod stored;
@@ -28,6 +30,7 @@ mod stored;
 mod tests;
 mod trouble;
 
+use journal::{Journal, Times};
 use place::{Opened, Place};
 use saver::Saver;
 use stored::Stored;
@@ -42,6 +45,8 @@ struct Inner {
     begun: bool,
     meters: BTreeMap<String, Record>,
     changed: bool,
+    /// What the journal does not have yet.
+    read: Times,
 }
 
 /// The state of all meters, shared by their tasks.
@@ -113,10 +118,9 @@ impl State {
 
     /// Remembers a meter.
     pub fn remember(&self, meter: &str, record: &Record) {
-        let mut inner = self.memory.lock();
-        if inner.meters.get(meter) != Some(record) {
-            inner.meters.insert(meter.to_owned(), record.clone());
-            inner.changed = true;
+        let read = self.memory.remember(meter, record);
+        if let Some(saver) = self.saver.as_ref().filter(|_| read) {
+            saver.note();
         }
     }
 
@@ -146,14 +150,45 @@ impl State {
     /// # Errors
     /// What the file system said; the state stays in memory and the next call tries again.
     pub fn save(&self) -> Result<(), Trouble> {
-        self.memory.save()
+        self.memory.save().map(|_| ())
     }
 }
 
 impl Memory {
     fn new() -> Memory {
         let Stored { originator, meters, .. } = Stored::new();
-        Memory(Arc::new(Mutex::new(Inner { place: None, originator, begun: false, meters, changed: false })))
+        let (place, begun, changed, read) = (None, false, false, Times::new());
+        Memory(Arc::new(Mutex::new(Inner { place, originator, begun, meters, changed, read })))
+    }
+
+    /// Remembers a meter; says whether a table was read, and the state is kept somewhere.
+    fn remember(&self, meter: &str, record: &Record) -> bool {
+        let mut inner = self.lock();
+        let before = inner.meters.get(meter);
+        if before == Some(record) {
+            return false;
+        }
+        let known = before.map(|before| &before.last_read_ms);
+        let news = |(table, at): &(&String, &i64)| known.and_then(|known| known.get(*table)) != Some(*at);
+        let read = record.last_read_ms.iter().filter(news);
+        let read: BTreeMap<String, i64> = read.map(|(table, at)| (table.clone(), *at)).collect();
+        inner.meters.insert(meter.to_owned(), record.clone());
+        inner.changed = true;
+        let told = inner.place.is_some() && !read.is_empty();
+        if told {
+            inner.read.entry(meter.to_owned()).or_default().extend(read);
+        }
+        told
+    }
+
+    /// The journal of the file, if the state is kept in one.
+    fn journal(&self) -> Option<Journal> {
+        self.lock().place.as_ref().map(|place| Journal::beside(&place.path))
+    }
+
+    /// What was read since the last call.
+    fn take_read(&self) -> Times {
+        std::mem::take(&mut self.lock().read)
     }
 
     /// Takes in what the file knows, except where something newer is known already. Blocks.
@@ -172,16 +207,22 @@ impl Memory {
         troubles
     }
 
-    /// Writes the file if something changed since the last time. Blocks.
-    fn save(&self) -> Result<(), Trouble> {
+    /// Writes the file if something changed since the last time, and says whether. Blocks.
+    fn save(&self) -> Result<bool, Trouble> {
         let mut inner = self.lock();
-        let Some(place) = inner.place.clone().filter(|_| inner.changed) else { return Ok(()) };
+        let Some(place) = inner.place.clone().filter(|_| inner.changed) else { return Ok(false) };
         let (originator, meters) = (inner.originator, inner.meters.clone());
+        // What the file will know need not be in the journal.
+        let read = std::mem::take(&mut inner.read);
         inner.changed = false;
         drop(inner);
         let text = stored::render(originator, &meters).map_err(|error| std::io::Error::from(error).into());
-        text.and_then(|text| file::replace(&place.path, &text)).map_err(|why| {
-            self.lock().changed = true;
+        text.and_then(|text| file::replace(&place.path, &text)).map(|()| true).map_err(|why| {
+            let mut inner = self.lock();
+            inner.changed = true;
+            for (meter, tables) in read {
+                journal::take_newer(inner.read.entry(meter).or_default(), tables);
+            }
             Trouble::Unwritten { path: place.path.clone(), why }
         })
     }

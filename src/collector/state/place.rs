@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::host::file::{self, FileError, Lock};
 
+use super::journal;
 use super::stored::{Stored, Unusable};
 use super::trouble::Trouble;
 
@@ -47,7 +48,7 @@ pub(super) fn open(path: &Path, meters: &[String], now: SystemTime) -> Opened {
     let Some(place) = place else { return Opened { place, stored: Stored::new(), troubles } };
     let own = place.path.clone();
     file::sweep(&own);
-    let (place, stored) = match known(&own) {
+    let (place, mut stored) = match known(&own) {
         Ok(stored) => (Some(place), stored.unwrap_or_else(Stored::new)),
         Err(why) => {
             let (trouble, usable) = set_aside(&own, why);
@@ -55,13 +56,15 @@ pub(super) fn open(path: &Path, meters: &[String], now: SystemTime) -> Opened {
             (usable.then_some(place), Stored::new())
         }
     };
+    stored.were_read(journal::read(&own));
     let mut stored = stored.at(now, meters);
     troubles.extend(Trouble::of_records(&own, &mut stored));
     let others = [Some(path), second.as_deref()].into_iter().flatten();
     for other in others.filter(|other| *other != own) {
         // It belongs to somebody else, who says what is wrong with it.
-        if let Ok(Some(other)) = known(other) {
-            stored.learn(other.at(now, meters), meters);
+        if let Ok(Some(mut known)) = known(other) {
+            known.were_read(journal::read(other));
+            stored.learn(known.at(now, meters), meters);
         }
     }
     Opened { place, stored, troubles }

@@ -1,7 +1,8 @@
 //! Writes the state file, by a thread of its own: a slow disk may be slow, and no meter may feel it.
 //!
 //! What changed is written once a minute. What must not wait (open connections, Modbus used beside a PLC) is
-//! written at once, but not more often than once a second, and everything else that changed with it.
+//! written at once, but not more often than once a second, and everything else that changed with it. In between the
+//! [journal](super::journal) gets the times of readings, the first at once and then at most ten times a second.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,11 +12,14 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::Memory;
+use super::journal::Journal;
 
 /// How often the file is written when something changed.
 const EVERY: Duration = Duration::from_secs(60);
 /// How often at most: many meters connect at the same time.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+/// How often the journal is written at most.
+const NOTE_EVERY: Duration = Duration::from_millis(100);
 /// How long urgent things wait for others of the same moment.
 const MOMENT: Duration = Duration::from_millis(20);
 
@@ -38,10 +42,24 @@ struct Orders {
 struct List {
     /// Orders to save now, since the start.
     given: u64,
+    /// When the first of those was given that were not carried out.
+    since: Option<Instant>,
+    /// The journal does not have everything.
+    noted: bool,
     /// Save a last time.
     finish: bool,
     /// Nobody is interested any more.
     leave: bool,
+}
+
+/// What is to be done next.
+enum Todo {
+    /// Save; this many orders were given, and this may be the last one.
+    Save { given: u64, finish: bool },
+    /// Append to the journal.
+    Note,
+    /// End.
+    Leave,
 }
 
 impl Saver {
@@ -63,12 +81,13 @@ impl Saver {
 
     /// Orders a save.
     pub(super) fn hurry(&self) -> u64 {
-        let mut list = self.orders.lock();
-        list.given += 1;
-        let given = list.given;
-        drop(list);
+        self.orders.hurry()
+    }
+
+    /// A table was read, which the journal should know.
+    pub(super) fn note(&self) {
+        self.orders.lock().noted = true;
         self.orders.changed.notify_all();
-        given
     }
 
     /// Orders a save and waits until it is done, but not longer than this.
@@ -104,57 +123,101 @@ impl Orders {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until there is something to do for somebody who has carried out this many orders.
-    fn wait(&self, done: u64, last: Option<Instant>) {
-        let regular = Instant::now() + EVERY;
-        let allowed = last.map_or_else(Instant::now, |last| last + AT_MOST_EVERY);
+    /// Orders a save; returns the order's number.
+    fn hurry(&self) -> u64 {
+        let mut list = self.lock();
+        list.given += 1;
+        list.since.get_or_insert_with(Instant::now);
+        let given = list.given;
+        drop(list);
+        self.changed.notify_all();
+        given
+    }
+
+    /// Waits until there is something to do for somebody who has done this at these times before.
+    fn wait(&self, saved: Option<Instant>, noted: Option<Instant>, regular: Instant) -> Todo {
         let mut list = self.lock();
         loop {
-            let urgent = (list.given > done).then(|| allowed.max(Instant::now() + MOMENT));
-            if list.finish || list.leave {
-                return;
+            if list.finish {
+                return list.save();
             }
-            let until = urgent.unwrap_or(regular);
-            let Some(left) = until.checked_duration_since(Instant::now()) else { return };
-            let (woken, timed_out) = match self.changed.wait_timeout(list, left) {
-                Ok((list, waited)) => (list, waited.timed_out()),
-                Err(poisoned) => (poisoned.into_inner().0, false),
-            };
-            list = woken;
-            if timed_out {
-                return;
+            if list.leave {
+                return Todo::Leave;
             }
+            let now = Instant::now();
+            let allowed = |last: Option<Instant>, every| last.map_or(now, |last| last + every);
+            let urgent = list.since.map(|since| (since + MOMENT).max(allowed(saved, AT_MOST_EVERY)));
+            let save = urgent.map_or(regular, |urgent| urgent.min(regular));
+            let note = list.noted.then(|| allowed(noted, NOTE_EVERY));
+            if save <= now {
+                return list.save();
+            }
+            if note.is_some_and(|note| note <= now) {
+                list.noted = false;
+                return Todo::Note;
+            }
+            let left = note.map_or(save, |note| note.min(save)) - now;
+            let waited = self.changed.wait_timeout(list, left);
+            list = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
 
+impl List {
+    fn save(&mut self) -> Todo {
+        self.since = None;
+        Todo::Save { given: self.given, finish: self.finish }
+    }
+}
+
 fn keep_saved(memory: &Memory, orders: &Orders, tell: &watch::Sender<u64>) {
-    let (mut failed, mut done, mut last) = (false, 0, None);
+    let (mut failed, mut saved, mut noted) = (false, None, None);
+    let (mut regular, mut journal) = (Instant::now() + EVERY, memory.journal());
     loop {
-        orders.wait(done, last);
-        let list = orders.lock();
-        if list.leave && !list.finish {
-            return;
+        let (given, finish) = match orders.wait(saved, noted, regular) {
+            Todo::Leave => return,
+            Todo::Note => {
+                noted = Some(Instant::now());
+                note(journal.as_mut(), memory, orders);
+                continue;
+            }
+            Todo::Save { given, finish } => (given, finish),
+        };
+        let result = memory.save();
+        if let (Ok(true), Some(journal)) = (&result, &mut journal)
+            && let Err(error) = journal.clear()
+        {
+            log::debug!("Cannot empty the journal of the state file: {error}");
         }
-        let (given, finish) = (list.given, list.finish);
-        drop(list);
-        match memory.save() {
+        match result {
             Err(problem) if !failed => {
                 log::warn!("{problem}; tried again every minute");
                 failed = true;
             }
             Err(problem) => log::debug!("{problem}"),
-            Ok(()) if failed => {
+            Ok(_) if failed => {
                 log::info!("The state file is written again");
                 failed = false;
             }
-            Ok(()) => {}
+            Ok(_) => {}
         }
-        (done, last) = (given, Some(Instant::now()));
-        let _ = tell.send(done);
+        saved = Some(Instant::now());
+        regular = Instant::now() + EVERY;
+        let _ = tell.send(given);
         if finish {
             orders.lock().finish = false;
             orders.changed.notify_all();
         }
+    }
+}
+
+/// Appends what was read since. A journal that is full is emptied by the next save.
+fn note(journal: Option<&mut Journal>, memory: &Memory, orders: &Orders) {
+    let read = memory.take_read();
+    match journal.filter(|_| !read.is_empty()).map(|journal| journal.append(&read)) {
+        Some(Ok(false)) => _ = orders.hurry(),
+        // Whoever has no room for it has none for the state file either, and that is said.
+        Some(Err(error)) => log::debug!("Cannot write the journal of the state file: {error}"),
+        Some(Ok(true)) | None => {}
     }
 }

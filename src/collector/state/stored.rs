@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::journal::{Times, take_newer};
 use crate::collector::history::Record;
 use crate::host::file::FileError;
 use crate::meter::reading::milliseconds;
@@ -86,6 +87,13 @@ impl Stored {
             }
         }
         Ok(stored)
+    }
+
+    /// Takes in what the journal knows: when tables were read since the file was saved.
+    pub(super) fn were_read(&mut self, times: Times) {
+        for (meter, tables) in times {
+            take_newer(&mut self.meters.entry(meter).or_default().last_read_ms, tables);
+        }
     }
 
     /// Leaves out what cannot be true at this time, or is of no use any more: times of readings that are ahead of now, and

@@ -38,7 +38,7 @@ fn write(path: &Path, meters: &[(&str, Record)]) {
     let (state, said) = open(path, &[]);
     assert_eq!(said, "");
     meters.iter().for_each(|(meter, record)| state.remember(meter, record));
-    state.save().unwrap();
+    state.finish(Duration::from_secs(60));
 }
 
 #[test]
@@ -186,4 +186,40 @@ async fn a_disk_that_does_not_answer_delays_the_start_no_longer_than_it_may() {
     assert_eq!((state.record("a"), state.originator()), (Some(newer), originator));
     state.save().unwrap();
     assert!(std::fs::read_to_string(&path).unwrap().contains(&originator.to_string()));
+}
+
+#[test]
+fn after_a_kill_what_was_read_last_is_known_and_a_torn_line_costs_nothing_else() {
+    let path = scratch("journal");
+    let (state, _) = open(&path, &["a", "b"]);
+    let (first, second, third) = (now() - 30_000, now() - 20_000, now() - 10_000);
+    state.remember("a", &read_at(first));
+    state.finish(Duration::from_secs(60));
+    state.remember("a", &read_at(second));
+    state.remember("b", &read_at(third));
+    let journal = file::beside(&path, ".log");
+    let holds = |text: &str| std::fs::read_to_string(&journal).is_ok_and(|lines| lines.contains(text));
+    let wait_for = |text: &str| {
+        let until = std::time::Instant::now() + Duration::from_secs(60);
+        while !holds(text) {
+            assert!(std::time::Instant::now() < until, "never in the journal: {text}");
+            std::thread::yield_now();
+        }
+    };
+    wait_for(&third.to_string());
+    // Whoever is killed saves nothing; another process comes, twice, and the first time in the middle of a line.
+    drop(state);
+    let torn = std::fs::read_to_string(&journal).unwrap() + "{\"a\":{\"realtime\":18000000";
+    std::fs::write(&journal, torn).unwrap();
+    for at in [second, third] {
+        let (state, said) = open(&path, &["a", "b"]);
+        let last = |meter: &str| state.record(meter).map(|record| record.last_read_ms["realtime"]);
+        assert_eq!((said.as_str(), last("a"), last("b")), ("", Some(at), Some(third)));
+        state.remember("a", &read_at(third));
+        wait_for(&format!("\"a\":{{\"realtime\":{third}"));
+    }
+    let (state, _) = open(&path, &["a", "b"]);
+    state.remember("a", &read_at(now()));
+    state.finish(Duration::from_secs(60));
+    assert_eq!(std::fs::metadata(&journal).unwrap().len(), 0, "the state file knows all of it");
 }
