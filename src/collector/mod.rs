@@ -11,8 +11,8 @@
 //!                     └ health    the result, counters since start
 //! ```
 //!
-//! [`task`] runs one collector per meter, so that one dead meter never delays another; [`state`] and `saver`
-//! keep what survives a restart.
+//! [`task`] runs one collector per meter, so that one dead meter never delays another; [`state`] keeps what survives
+//! a restart.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,6 @@ pub mod judge;
 pub mod listening;
 pub mod meter_clock;
 pub mod report;
-mod saver;
 pub mod schedule;
 mod sources;
 pub mod state;

@@ -42,6 +42,8 @@ const TO_FLUSH: Duration = Duration::from_secs(1);
 const TO_SAY: Duration = Duration::from_millis(500);
 /// How long the process lingers after its last word.
 const LINGER: Duration = Duration::from_millis(100);
+/// How long the state file may take to be read.
+const TO_READ: Duration = Duration::from_secs(5);
 /// How long the last save of the state file may take.
 const TO_SAVE: Duration = Duration::from_secs(1);
 
@@ -55,7 +57,7 @@ pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
         Output::start(rustix::stdio::stdout(), stop.clone()).context("cannot start the output thread")?;
     let (pace, paced) = watch::channel(Pace { external, triggers: 0 });
     triggers::listen(pace, stop.clone()).context("cannot listen to stdin and signals")?;
-    let state = open_state(&config);
+    let state = open_state(&config).await;
     announce(&config);
     descriptors::raise_limit();
 
@@ -100,12 +102,11 @@ fn announce(config: &Config) {
     }
 }
 
-fn open_state(config: &Config) -> State {
-    let Some(path) = &config.state_file else { return State::in_memory() };
-    let (state, problem) = State::open(path);
-    if let Some(problem) = problem {
-        log::warn!("{problem}; nothing before is known");
-    }
+async fn open_state(config: &Config) -> State {
+    let Some(path) = config.state_file.clone() else { return State::in_memory() };
+    let meters = config.meters.iter().map(|meter| meter.name.clone()).collect();
+    let (state, troubles) = State::open_within(path, meters, TO_READ).await;
+    troubles.iter().for_each(|trouble| log::warn!("{trouble}"));
     state
 }
 

@@ -18,9 +18,10 @@ const EVENT: &str = "powermonitor_500_event";
 
 /// A collector with a state file, as a plugin that was just started has it.
 fn started(options: &str, file: &Path) -> (Collector, State) {
-    let (state, problem) = State::open(file);
-    assert_eq!(problem, None);
-    (Collector::new(Arc::new(config(options)), state.clone()), state)
+    let config = Arc::new(config(options));
+    let (state, troubles) = State::open(file, std::slice::from_ref(&config.name));
+    assert!(troubles.is_empty(), "{troubles:?}");
+    (Collector::new(config, state.clone()), state)
 }
 
 /// One run of the plugin: it starts, gathers these tables once, and ends.
@@ -107,6 +108,7 @@ async fn another_meter_is_swapped_and_never_reset_whether_or_not_anybody_watched
     assert!(lines.has("powermonitor_500_info"), "who it is now is said at once");
     collector.close().await;
     state.save().unwrap();
+    drop((collector, state));
 
     meter.exchange(42);
     assert_eq!(kinds(&run(&options, &file, &[Table::Energy, Table::Settings]).await), ["meter_swapped"]);

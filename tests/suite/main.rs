@@ -28,6 +28,7 @@ mod schema;
 mod show;
 #[cfg(feature = "sparkplug")]
 mod sparkplug_cli;
+mod state_file;
 mod verify;
 
 // UDP port 2222, in a network of their own where the system allows one.

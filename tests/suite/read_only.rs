@@ -150,8 +150,8 @@ async fn modbus_beside_a_plc_comes_at_most_once_in_five_minutes_also_across_a_re
     let settings = Arc::new(config(&beside(&meter)));
     let mut times = 0;
     for _ in 0..3 {
-        let (state, problem) = State::open(&path);
-        assert_eq!(problem, None);
+        let (state, troubles) = State::open(&path, std::slice::from_ref(&settings.name));
+        assert!(troubles.is_empty(), "{troubles:?}");
         let mut collector = Collector::new(settings.clone(), state);
         for _ in 0..2 {
             let lines = Lines::of(&collector.gather(at_boundary()).await);

@@ -24,6 +24,10 @@
 //! The state file is written once a minute. After a kill an interval that was written since may be written
 //! again, at the same time and therefore in place of the first: what follows continues from the second.
 //!
+//! A clock that was set may show times again for which intervals were written: those are not written a second time, and
+//! what was counted meanwhile is in the first interval after them. Times for which nothing was written are none of these,
+//! whatever the clock had shown before: a clock that was hours ahead silences nothing.
+//!
 //! Quality, the first that is true:
 //!
 //! - `none`: both boundaries have the same reading; nothing is known.
@@ -50,6 +54,9 @@ use crate::meter::{Profile, Readings, Table};
 pub mod resolution;
 #[cfg(test)]
 mod tests;
+mod written;
+
+use written::Written;
 
 /// A reading this near to its boundary, or nearer than 1 % of the interval, is on it, in ms.
 const ON_BOUNDARY: i64 = 1000;
@@ -59,8 +66,6 @@ const SHORTEST_MEAN: i64 = 1000;
 const MOST_EMPTY: usize = 3000;
 /// No time is later, in ms since the epoch: the year 33658.
 const LATEST: i64 = 1_000_000_000_000_000;
-/// A clock that was ahead by more than this, in ms, was wrong: what it was told is no reason to wait for it.
-const NONSENSE: i64 = 24 * 3600 * 1000;
 
 /// One reading of the energy counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +148,7 @@ pub struct Interval {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Running {
-    /// The boundary at which it begins; every interval before it was written.
+    /// The boundary at which it begins.
     from: i64,
     /// The reading of that boundary.
     start: i64,
@@ -169,6 +174,8 @@ pub struct Running {
     behind_since: Option<i64>,
     /// How long it has lasted is not known.
     timeless: bool,
+    /// The intervals before it, as far as they were written; a file of the first version does not say.
+    written: Option<Written>,
 }
 
 /// Makes intervals of readings.
@@ -200,7 +207,7 @@ impl LoadProfile {
     }
 
     /// The clock was set, forward by this many ms: what was read was read at other times than was thought. No
-    /// interval is written for time that was skipped, and none twice for time that comes again.
+    /// interval is written for time that was skipped, and none twice.
     pub fn clock_stepped(&mut self, by: i64) {
         if let Some(running) = &mut self.running {
             running.start += by;
@@ -234,9 +241,10 @@ impl LoadProfile {
             let interval = running.end(period, near);
             empty += usize::from(interval.quality == Quality::None);
             if interval.quality != Quality::None || empty <= MOST_EMPTY {
+                running.written.get_or_insert_default().note(end, period);
                 ended.push(interval);
             }
-            running.next(end);
+            running.next(end, period);
         }
         if !taken {
             running.take(&reading);
@@ -254,13 +262,13 @@ impl LoadProfile {
         at.div_euclid(self.period) * self.period
     }
 
-    /// Lets the interval under way begin at the boundary before its first reading, but never before one that
-    /// was written.
+    /// Lets the interval under way begin at the boundary before its first reading, or after what was written.
     fn align(&mut self) {
-        let Some(running) = &self.running else { return };
-        let written = if running.from - running.last > NONSENSE { i64::MIN } else { running.from };
-        let from = self.floor(running.start.max(written));
-        self.running.iter_mut().for_each(|running| running.from = from);
+        let Some(running) = &mut self.running else { return };
+        let from = running.start.div_euclid(self.period) * self.period;
+        // What the first version's file says is where its last interval ended.
+        let written = running.written.get_or_insert_with(|| Written::up_to(running.from));
+        running.from = written.free(from, self.period);
     }
 }
 
@@ -269,14 +277,17 @@ impl Running {
     fn is_sane(&self) -> bool {
         let times = [self.from, self.start, self.last, self.unknown, self.behind_since.unwrap_or(0)];
         let counts = self.counters.iter().chain(&self.sums).flatten();
-        times.iter().all(|time| (0..=LATEST).contains(time)) && counts.copied().all(|count| count >= 0)
+        let written = self.written.as_ref().is_none_or(Written::is_sane);
+        let in_time = times.iter().all(|time| (0..=LATEST).contains(time));
+        written && in_time && counts.copied().all(|count| count >= 0)
     }
 
     /// Begins with the first reading ever.
     fn begin(reading: &Reading, from: i64) -> Running {
         let sums = reading.counters.map(|counter| counter.map(|_| 0));
         let (start, last, counters) = (reading.at, reading.at, reading.counters);
-        Running { from, start, last, counters, sums, ..Running::default() }
+        let written = Some(Written::default());
+        Running { from, start, last, counters, sums, written, ..Running::default() }
     }
 
     /// Adds what the counters rose to this reading.
@@ -336,10 +347,12 @@ impl Running {
         }
     }
 
-    /// Begins the next interval with the newest reading.
-    fn next(&mut self, from: i64) {
+    /// Begins the interval that follows this boundary with the newest reading.
+    fn next(&mut self, boundary: i64, period: i64) {
+        let written = self.written.take().unwrap_or_default();
         *self = Running {
-            from,
+            from: written.free(boundary, period),
+            written: Some(written),
             start: self.last,
             last: self.last,
             counters: self.counters,

@@ -1,5 +1,7 @@
 //! What bills may rely on, on a clock of the test's own.
 
+use std::collections::BTreeSet;
+
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -10,6 +12,7 @@ const MINUTE: i64 = 60 * SECOND;
 const PERIOD: i64 = 15 * MINUTE;
 /// 2027-01-15 08:00:00 UTC.
 const START: i64 = 1_800_000_000_000;
+const HOUR: i64 = 60 * MINUTE;
 
 fn profile() -> LoadProfile {
     LoadProfile::new(Duration::from_secs(900), None)
@@ -203,8 +206,90 @@ fn a_clock_set_back_while_nobody_watched_keeps_the_energy_and_claims_no_power() 
     assert_eq!((shape(&ended), ended[0].mean_power), (vec![(30, 1, Some(2600))], None));
 }
 
-/// Gaps, jitter, resets, swaps, restarts and clock steps at random: every boundary at most once and in order, and
-/// what the intervals hold is what the counters rose, watt-hour by watt-hour.
+/// The profile after a restart, with the interval under way as the state file keeps it.
+fn restarted(profile: &LoadProfile) -> LoadProfile {
+    let text = serde_json::to_string(profile.running().unwrap()).unwrap();
+    LoadProfile::new(Duration::from_secs(900), Some(serde_json::from_str(&text).unwrap()))
+}
+
+#[test]
+fn a_clock_that_was_hours_ahead_at_the_start_silences_nothing_for_which_nothing_was_written() {
+    for (restart, watched) in [(false, true), (true, true), (true, false)] {
+        let mut profile = profile();
+        // Eight hours ahead for eleven minutes: no boundary passes.
+        feed(&mut profile, [8 * HOUR + MINUTE, 8 * HOUR + 12 * MINUTE]);
+        if restart {
+            profile = restarted(&profile);
+        }
+        if watched {
+            profile.clock_stepped(-8 * HOUR);
+        }
+        if restart {
+            profile = restarted(&profile);
+        }
+        let reading = |time| Reading { at: START + time, ..at(START + time + 8 * HOUR) };
+        let ended: Vec<_> =
+            [PERIOD, 2 * PERIOD].into_iter().flat_map(|time| profile.read(reading(time))).collect();
+        let written: Vec<_> = ended.iter().map(|interval| interval.end - START).collect();
+        assert_eq!(written, [PERIOD, 2 * PERIOD], "restart {restart}, watched {watched}");
+        assert_eq!(ended[1].quality, Quality::Complete);
+    }
+}
+
+#[test]
+fn what_was_written_while_the_clock_was_ahead_is_not_written_again_when_that_time_comes() {
+    let mut profile = profile();
+    let ahead = feed(&mut profile, [2 * HOUR, 2 * HOUR + PERIOD, 2 * HOUR + 2 * PERIOD]);
+    profile.clock_stepped(-2 * HOUR);
+    profile = restarted(&profile);
+    let reading =
+        |quarter| Reading { at: START + quarter * PERIOD, ..at(START + quarter * PERIOD + 2 * HOUR) };
+    let ended: Vec<_> = (3..=12).flat_map(|quarter| profile.read(reading(quarter))).collect();
+    let quarters = |intervals: &[Interval]| -> Vec<i64> {
+        intervals.iter().map(|interval| (interval.end - START) / PERIOD).collect()
+    };
+    assert_eq!((quarters(&ahead), quarters(&ended)), (vec![9, 10], vec![3, 4, 5, 6, 7, 8, 11, 12]));
+    // The energy of the half hour that came again is in the interval after it, and labeled.
+    assert_eq!(shape(&ended)[6..], [(165, 1, Some(3000)), (180, 0, Some(1000))]);
+}
+
+/// The clock is set by hours, there and back, and the plugin restarts: a boundary that passes has an interval, and no
+/// boundary has two.
+#[test]
+fn wherever_the_clock_is_set_to_a_boundary_that_passes_has_one_interval() {
+    for seed in 0..300 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let (mut profile, mut now, mut counter) = (profile(), START + random.random_range(0..PERIOD), 500);
+        let mut read = |profile: &mut LoadProfile, now: i64| {
+            counter += random.random_range(1..50);
+            profile.read(Reading { at: now, counters: [Some(counter), None, None, None], moved: [false; 4] })
+        };
+        let mut random = StdRng::seed_from_u64(seed + 1000);
+        let mut written = BTreeSet::new();
+        let mut sets = 0;
+        read(&mut profile, now);
+        for _ in 0..1500 {
+            if sets < 7 && random.random_ratio(1, 150) {
+                let by = random.random_range(-12 * HOUR..12 * HOUR);
+                (now, sets) = (now + by, sets + 1);
+                profile.clock_stepped(by);
+            }
+            if random.random_ratio(1, 40) {
+                profile = restarted(&profile);
+            }
+            let before = now;
+            now += random.random_range(50 * SECOND..70 * SECOND);
+            for interval in read(&mut profile, now) {
+                assert!(interval.end <= now && written.insert(interval.end), "seed {seed}: {interval:?}");
+            }
+            let passed = profile.floor(now);
+            assert!(passed <= before || written.contains(&passed), "seed {seed}: nothing for {passed}");
+        }
+    }
+}
+
+/// Gaps, jitter, resets, swaps, restarts and clock steps at random: every boundary at most once, and what the intervals
+/// hold is what the counters rose, watt-hour by watt-hour.
 #[test]
 fn whatever_happens_the_intervals_add_up_to_what_the_counters_rose() {
     for seed in 0..300 {
@@ -213,7 +298,7 @@ fn whatever_happens_the_intervals_add_up_to_what_the_counters_rose() {
         let mut profile = LoadProfile::new(Duration::from_secs(period), None);
         let (mut now, mut counters) = (START + random.random_range(0..PERIOD), [500, 0, 90, 7i64]);
         let (mut rose, mut held) = ([0i64; 4], [0i64; 4]);
-        let mut written = i64::MIN;
+        let mut written = BTreeSet::new();
         profile.read(Reading { at: now, counters: counters.map(Some), moved: [false; 4] });
         for _ in 0..400 {
             // Mostly a reading a minute, sometimes hours of nothing.
@@ -245,9 +330,8 @@ fn whatever_happens_the_intervals_add_up_to_what_the_counters_rose() {
             }
             for interval in profile.read(Reading { at: now, counters: counters.map(Some), moved: [false; 4] })
             {
-                assert!(interval.end > written && interval.end <= now, "seed {seed}: {interval:?}");
+                assert!(interval.end <= now && written.insert(interval.end), "seed {seed}: {interval:?}");
                 assert!((0.0..=100.0).contains(&interval.coverage), "seed {seed}: {interval:?}");
-                written = interval.end;
                 let energy = interval.energy.map(|energy| energy.unwrap_or(0));
                 held.iter_mut().zip(energy).for_each(|(held, energy)| *held += energy);
                 let known = interval.energy.iter().all(Option::is_some);

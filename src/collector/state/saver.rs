@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::state::Memory;
+use super::Memory;
 
 /// How often the file is written when something changed.
 const EVERY: Duration = Duration::from_secs(60);
@@ -45,15 +45,18 @@ struct List {
 }
 
 impl Saver {
-    /// Starts it.
+    /// Starts it; `first` is what the thread does before anything else.
     ///
     /// # Errors
     /// When the operating system gives no thread.
-    pub(super) fn start(memory: Memory) -> io::Result<Saver> {
+    pub(super) fn start(memory: Memory, first: impl FnOnce() + Send + 'static) -> io::Result<Saver> {
         let (tell, done) = watch::channel(0);
         let orders = Arc::new(Orders::default());
         let theirs = orders.clone();
-        let work = move || keep_saved(&memory, &theirs, &tell);
+        let work = move || {
+            first();
+            keep_saved(&memory, &theirs, &tell);
+        };
         std::thread::Builder::new().name("state".to_owned()).spawn(work)?;
         Ok(Saver { orders, done })
     }

@@ -1,0 +1,189 @@
+//! What an operator may rely on when the program, the host or the disk fails.
+
+use super::*;
+use std::os::unix::fs::FileTypeExt as _;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+/// A day in ms.
+const DAY: i64 = 24 * 3_600_000;
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("pm500-state-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder.join("state.json")
+}
+
+fn now() -> i64 {
+    crate::meter::reading::milliseconds(SystemTime::now())
+}
+
+fn names(of: &[&str]) -> Vec<String> {
+    of.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// The state of a process that reads these meters, and what was said about it.
+fn open(path: &Path, meters: &[&str]) -> (State, String) {
+    let (state, troubles) = State::open(path, &names(meters));
+    (state, troubles.iter().map(|trouble| format!("{trouble}\n")).collect())
+}
+
+fn read_at(at: i64) -> Record {
+    Record { last_read_ms: BTreeMap::from([("realtime".to_owned(), at)]), ..Record::default() }
+}
+
+/// Writes a file with these meters.
+fn write(path: &Path, meters: &[(&str, Record)]) {
+    let (state, said) = open(path, &[]);
+    assert_eq!(said, "");
+    meters.iter().for_each(|(meter, record)| state.remember(meter, record));
+    state.save().unwrap();
+}
+
+#[test]
+fn what_is_remembered_is_there_after_a_restart() {
+    let path = scratch("restart");
+    let (state, said) = open(&path, &["a"]);
+    assert_eq!((said.as_str(), state.record("a")), ("", None));
+    let counters = BTreeMap::from([("active_import_wh".to_owned(), 9_999_999_999_999)]);
+    // A number that JSON readers without enough digits take for its neighbor: a change that never was.
+    let settings = BTreeMap::from([("ct_ratio".to_owned(), f64::from(0.009_009_23_f32))]);
+    let record = Record {
+        counters,
+        settings,
+        cip_serial_number: 940_000_123,
+        proven_map: Some(u64::MAX),
+        ..read_at(now())
+    };
+    state.remember("a", &record);
+    state.save().unwrap();
+    let originator = state.originator();
+    drop(state);
+    let (again, said) = open(&path, &["a"]);
+    assert_eq!((said.as_str(), again.record("a"), again.originator()), ("", Some(record), originator));
+}
+
+#[test]
+fn what_cannot_be_used_is_kept_under_another_name_and_said() {
+    for (text, aside, reason) in [
+        ("{\"format\": 1, \"mete", "state.json.unreadable", "EOF while parsing"),
+        (
+            "{\"format\": 7, \"nodes\": []}",
+            "state.json.format-7",
+            "it has format 7, and this program knows format 1",
+        ),
+    ] {
+        let path = scratch("aside");
+        std::fs::write(&path, text).unwrap();
+        let (state, said) = open(&path, &["a"]);
+        assert!(said.contains(reason) && said.contains(aside) && said.lines().count() == 1, "{said}");
+        state.remember("a", &read_at(now()));
+        state.save().unwrap();
+        assert_eq!(std::fs::read_to_string(path.with_file_name(aside)).unwrap(), text);
+        drop(state);
+        assert_eq!(open(&path, &["a"]).1, "");
+    }
+}
+
+#[test]
+fn one_bad_record_costs_that_record_only() {
+    let path = scratch("record");
+    write(&path, &[("a", read_at(now())), ("b", read_at(now())), ("c", read_at(now()))]);
+    let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    file["meters"]["b"]["counters"] = "many".into();
+    std::fs::write(&path, file.to_string()).unwrap();
+    let (state, said) = open(&path, &["a", "b", "c"]);
+    let known = ["a", "b", "c"].map(|meter| state.record(meter).is_some());
+    assert_eq!(known, [true, false, true]);
+    assert!(said.contains("meter \"b\"") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
+fn a_second_process_says_so_and_keeps_its_own_file_whoever_comes_first_the_next_time() {
+    let path = scratch("second");
+    let (first, said) = open(&path, &["a"]);
+    assert_eq!(said, "");
+    let (second, said) = open(&path, &["b 1", "c"]);
+    let own = path.with_file_name("state-b_1.json");
+    assert!(
+        said.contains(&format!("this one uses {}", own.display())) && said.lines().count() == 1,
+        "{said}"
+    );
+    assert_ne!(first.originator(), second.originator(), "they would close each other's connections");
+    let (third, said) = open(&path, &["b 1"]);
+    assert!(said.contains("keeps nothing") && said.lines().count() == 1, "{said}");
+    third.remember("b 1", &read_at(1));
+    third.save().unwrap();
+    first.remember("a", &read_at(now()));
+    second.remember("b 1", &read_at(now()));
+    second.remember("c", &read_at(now()));
+    for state in [&first, &second] {
+        state.save().unwrap();
+    }
+    drop((first, second, third));
+    let (second, said) = open(&path, &["b 1", "c"]);
+    assert!(said.is_empty() && second.record("b 1").is_some() && second.record("c").is_some(), "{said}");
+    let (first, said) = open(&path, &["a"]);
+    assert!(said.contains("state-a.json") && first.record("a").is_some(), "{said}");
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_in_a_sentence_and_stays_as_it_is() {
+    let path = scratch("fifo");
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let (state, said) = open(&path, &["a"]);
+    assert!(said.contains("it is a FIFO, and not a regular file; nothing before is known"), "{said}");
+    state.remember("a", &read_at(now()));
+    state.save().unwrap();
+    assert!(std::fs::symlink_metadata(&path).unwrap().file_type().is_fifo(), "replaced");
+}
+
+#[test]
+fn times_ahead_of_now_do_not_count_and_a_meter_that_is_gone_is_forgotten_in_time() {
+    let path = scratch("times");
+    let (soon, later) = (now() + 50_000, now() + 8 * 3_600_000);
+    let meters = [
+        ("ahead", read_at(later)),
+        ("near", read_at(soon)),
+        ("kept", read_at(now() - 400 * DAY)),
+        ("gone", read_at(now() - 91 * DAY)),
+        ("recent", read_at(now() - 89 * DAY)),
+    ];
+    // Written by a process that had all of them.
+    let known = meters.each_ref().map(|(meter, _)| *meter);
+    let (state, _) = open(&path, &known);
+    meters.iter().for_each(|(meter, record)| state.remember(meter, record));
+    state.save().unwrap();
+    drop(state);
+    let (state, said) = open(&path, &["ahead", "near", "kept"]);
+    let times = |meter: &str| state.record(meter).map(|record| record.last_read_ms.len());
+    assert_eq!(known.map(times), [Some(0), Some(1), Some(1), None, Some(1)]);
+    assert!(said.contains("meter \"ahead\"") && said.lines().count() == 1, "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_does_not_answer_delays_the_start_no_longer_than_it_may() {
+    let path = scratch("frozen");
+    write(&path, &[("a", read_at(7)), ("b", read_at(now()))]);
+    // The name is taken as long as this is held: the opening waits, as it would for a disk.
+    let held = file::beside(&path, ".lock");
+    let lock = crate::host::file::Lock::take(&held).unwrap();
+    let within = Duration::from_millis(1);
+    let (state, troubles) = State::open_within(path.clone(), names(&["a", "b"]), within).await;
+    assert!(matches!(troubles[..], [Trouble::Late { .. }]), "{troubles:?}");
+    assert_eq!(state.record("a"), None);
+    let newer = read_at(now());
+    state.remember("a", &newer);
+    let originator = state.originator();
+    drop(lock);
+    // It has answered after all; what was read meanwhile is newer than what it knew.
+    let until = std::time::Instant::now() + Duration::from_secs(60);
+    while state.record("b").is_none() {
+        assert!(std::time::Instant::now() < until, "never read");
+        std::thread::yield_now();
+    }
+    assert_eq!((state.record("a"), state.originator()), (Some(newer), originator));
+    state.save().unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().contains(&originator.to_string()));
+}
