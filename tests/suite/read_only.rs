@@ -206,6 +206,27 @@ async fn an_odd_counter_is_no_reason_to_use_modbus_beside_a_plc_once_more() {
 }
 
 #[tokio::test]
+async fn a_table_of_which_nothing_can_leave_yet_has_no_line_and_is_said_to_have_failed() {
+    let meter = meter(frozen()).await;
+    // Without the hours counter, which shows nothing odd.
+    let modbus_exceptions = [(0x0520, 2)].into();
+    meter.set_faults(Faults { modbus_exceptions, ..Faults::default() });
+    let settings = Arc::new(config(&beside(&meter)));
+    let state = State::in_memory();
+    for odd in [false, true, false] {
+        let before = state.record(&settings.name).unwrap_or_default();
+        let last_modbus_ms = before.last_modbus_ms.map(|last| last - 301_000);
+        state.remember(&settings.name, &Record { last_modbus_ms, ..before });
+        // The refusal makes several readings of one.
+        meter.show_counters(20 * u32::from(odd), 0);
+        let mut collector = Collector::new(settings.clone(), state.clone());
+        let lines = Lines::of(&collector.gather(at_boundary()).await);
+        assert_eq!((lines.has("powermonitor_500_energy"), lines.has("powermonitor_500")), (!odd, true));
+        assert_eq!(lines.one("powermonitor_500_status").integer("tables_failed"), 1);
+    }
+}
+
+#[tokio::test]
 async fn modbus_that_may_not_be_used_yet_leaves_the_status_as_it_was() {
     let meter = meter(frozen()).await;
     let mut collector = collector(&beside(&meter));
