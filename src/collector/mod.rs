@@ -7,7 +7,7 @@
 //!                     │ wire      ask: the meter's own connection, Modbus beside it
 //!                     │ judge     may the values leave?
 //!                     │ history   gaps, resets, changes, who it is, the load profile
-//!                     │ faults    what is said on stderr
+//!                     │ faults    what is said on stderr, damped when it comes and goes
 //!                     └ health    the result, counters since start
 //! ```
 //!
@@ -25,6 +25,7 @@ use crate::source::{Exhibit, Failure, FailureKind, Link, Shared, Source};
 
 pub mod backoff;
 pub mod clock;
+pub mod damper;
 pub mod event;
 pub mod exhibits;
 pub mod faults;
@@ -468,7 +469,7 @@ impl Collector {
         counted.held.iter().for_each(|index| readings.set(*index, None));
         if let Some(doubt) = &counted.doubt {
             if has_values(profile, readings, Table::Energy) {
-                self.faults.warn(doubt);
+                self.faults.warn_doubt(doubt);
             } else {
                 found.failures.push((Table::Energy, FailureKind::BadData.because(doubt.as_str())));
             }
@@ -481,7 +482,7 @@ impl Collector {
         let mut events = counters;
         events.extend(self.history.follow(&self.config.profile, readings));
         for event in &events {
-            self.faults.warn(&event.to_string());
+            self.faults.warn_event(event);
             self.health.counter_resets += u64::from(matches!(event, Event::CounterReset(_)));
         }
         events

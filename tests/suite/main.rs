@@ -16,6 +16,7 @@ mod exhibits;
 mod explicit;
 mod fuzz_corpus;
 mod interval;
+mod log_volume;
 mod map_check;
 mod map_states;
 mod modbus;

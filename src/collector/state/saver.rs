@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::Memory;
 use super::journal::Journal;
+use super::{Memory, Trouble};
+use crate::collector::damper::{Damper, Fate, Tell};
 
 /// How often the file is written when something changed.
 const EVERY: Duration = Duration::from_secs(60);
@@ -171,7 +172,7 @@ impl List {
 }
 
 fn keep_saved(memory: &Memory, orders: &Orders, tell: &watch::Sender<u64>) {
-    let (mut failed, mut saved, mut noted) = (false, None, None);
+    let (mut said, mut saved, mut noted) = (Said::default(), None, None);
     let (mut regular, mut journal) = (Instant::now() + EVERY, memory.journal());
     loop {
         let (given, finish) = match orders.wait(saved, noted, regular) {
@@ -189,24 +190,54 @@ fn keep_saved(memory: &Memory, orders: &Orders, tell: &watch::Sender<u64>) {
         {
             log::debug!("Cannot empty the journal of the state file: {error}");
         }
-        match result {
-            Err(problem) if !failed => {
-                log::warn!("{problem}; tried again every minute");
-                failed = true;
-            }
-            Err(problem) => log::debug!("{problem}"),
-            Ok(_) if failed => {
-                log::info!("The state file is written again");
-                failed = false;
-            }
-            Ok(_) => {}
-        }
+        said.saved(result.err().as_ref());
         saved = Some(Instant::now());
         regular = Instant::now() + EVERY;
         let _ = tell.send(given);
         if finish {
             orders.lock().finish = false;
             orders.changed.notify_all();
+        }
+    }
+}
+
+/// What was said about saving: a fault once, and what comes and goes is counted.
+#[derive(Default)]
+struct Said {
+    damper: Damper<Option<io::ErrorKind>>,
+    /// What is wrong now.
+    wrong: Option<Option<io::ErrorKind>>,
+    /// In words, the last time.
+    last: String,
+}
+
+impl Said {
+    /// The file was saved, or not.
+    fn saved(&mut self, trouble: Option<&Trouble>) {
+        let (now, wrong) = (Instant::now(), trouble.map(Trouble::kind));
+        let ended = self.wrong.filter(|before| wrong != Some(*before));
+        let told = ended.is_some_and(|before| self.damper.ended(&before, now));
+        self.wrong = wrong;
+        match trouble {
+            None if told => log::info!("The state file is written again"),
+            None => {}
+            Some(trouble) => {
+                self.last = trouble.to_string();
+                match self.damper.began(trouble.kind(), now) {
+                    Tell::Say => log::warn!("{trouble}; tried again every minute"),
+                    Tell::Flaps(flaps) => {
+                        log::warn!("{trouble}; this comes and goes, {flaps}: counted from now on");
+                    }
+                    Tell::Nothing => log::debug!("{trouble}"),
+                }
+            }
+        }
+        for (_, fate, flaps) in self.damper.look(now) {
+            match fate {
+                Fate::Gone => log::info!("The state file is written again, after {}", flaps.of("failures")),
+                Fate::Stays => log::warn!("{}; it stays so, after {}", self.last, flaps.of("failures")),
+                Fate::Flaps => log::warn!("{}; it still comes and goes, {flaps}", self.last),
+            }
         }
     }
 }

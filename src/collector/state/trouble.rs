@@ -86,6 +86,14 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// What the operating system calls it, where it has said something about writing.
+    pub(super) fn kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            Trouble::Unwritten { why: FileError::System(error), .. } => Some(error.kind()),
+            _ => None,
+        }
+    }
+
     /// What is wrong inside a file that can be used, each once.
     pub(super) fn of_records(path: &Path, stored: &mut Stored) -> Vec<Trouble> {
         let path = path.to_owned();
