@@ -90,6 +90,12 @@ fn watch_is_drawn_follows_the_terminal_and_the_meters_and_leaves_no_trace() {
         screen.contains("Voltage L-N") && screen.lines().any(|line| line.chars().count() == 60)
     });
     assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+    // Unbalance is left out first, and no number is cut.
+    let cells = |name: &str| {
+        narrow.lines().find(|line| line.starts_with(name)).map(|line| line.split_whitespace().count())
+    };
+    assert!(narrow.contains("SYSTEM") && !narrow.contains("UNBALANCE"), "{narrow}");
+    assert_eq!(cells("Reactive power"), Some(6), "{narrow}");
     terminal.tmux(&["resize-window", "-x", "100", "-y", "40"]);
     terminal.wait("the wide screen again", |screen| screen.contains("Phasors"));
 

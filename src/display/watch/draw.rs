@@ -10,7 +10,7 @@ use ratatui::widgets::{Block, Borders, Cell, Clear, Paragraph, Row, Table, Table
 
 use super::super::figures::figure;
 use super::super::latest::Latest;
-use super::super::sections::{Section, sections};
+use super::super::sections::{self, Section, sections};
 use super::super::show::{of_map, of_outcome};
 use super::super::table::Mood;
 use super::{View, Watch, Watched, phasor, trend};
@@ -23,7 +23,7 @@ const WIDE: u16 = 110;
 const LIST: u16 = 46;
 /// Width of the pictures beside values.
 const PICTURES: u16 = 34;
-/// Width of the names of rows.
+/// Width of the names of rows, at most.
 const NAME: u16 = 18;
 /// Lines that a picture needs.
 const PICTURE: u16 = 8;
@@ -138,7 +138,7 @@ fn meter(watch: &Watch, meter: &Watched, frame: &mut Frame<'_>, area: Rect, now:
     };
     let [head, body, below] =
         Layout::vertical([Constraint::Length(3), Constraint::Min(1), Constraint::Length(wrong)]).areas(area);
-    frame.render_widget(title(latest, watch.color), head);
+    frame.render_widget(title(latest, watch.color, head.width), head);
     frame.render_widget(Paragraph::new(failures).wrap(Wrap { trim: true }), below);
     if latest.tables().next().is_none() {
         let waiting = if latest.at.is_none() { "Waiting for the first values …" } else { "No values." };
@@ -188,21 +188,26 @@ fn draw_pictures(watch: &Watch, meter: &Watched, frame: &mut Frame<'_>, area: Re
     }
 }
 
-fn title(latest: &Latest, color: bool) -> Paragraph<'static> {
+/// Who it is and how it is doing, on one line or on two.
+fn title(latest: &Latest, color: bool, width: u16) -> Paragraph<'static> {
     let space = || Span::raw("  ");
-    let first = Line::from(vec![
+    let who = vec![
         Span::styled(latest.config.name.clone(), Style::new().add_modifier(Modifier::BOLD)),
         space(),
         Span::raw(latest.address.clone()),
-        space(),
+    ];
+    let how = vec![
         Span::raw(latest.link.code().1),
         space(),
         Span::styled(latest.outcome.code().1, style(of_outcome(latest.outcome), color)),
         space(),
         Span::styled(format!("map {}", latest.verdict()), style(of_map(latest.map), color)),
-    ]);
-    let device = latest.device.clone().unwrap_or_default();
-    Paragraph::new(Text::from(vec![first, Line::styled(device, style(Mood::Faint, color))]))
+    ];
+    let one = Line::from([who.clone(), vec![space()], how.clone()].concat());
+    let mut lines =
+        if one.width() <= usize::from(width) { vec![one] } else { vec![Line::from(who), Line::from(how)] };
+    lines.push(Line::styled(latest.device.clone().unwrap_or_default(), style(Mood::Faint, color)));
+    Paragraph::new(Text::from(lines))
 }
 
 fn failures(latest: &Latest, color: bool) -> Text<'static> {
@@ -237,9 +242,11 @@ fn tables(latest: &Latest, frame: &mut Frame<'_>, area: Rect, (now, color): (Sys
             let mood = if old { Mood::Faint } else { *mood };
             right(text.clone()).style(style(mood, color))
         };
+        let section = fitting(section, body.width);
         let (columns, width) = columns(&section, body.width);
         let widths =
-            std::iter::once(Constraint::Length(NAME)).chain(vec![Constraint::Length(width); columns]);
+            std::iter::once(Constraint::Length(names(&section)))
+                .chain(vec![Constraint::Length(width); columns]);
         let rows = section.rows.iter().map(|row| {
             let cells = row.cells.iter().take(columns).map(cell);
             Row::new(std::iter::once(Cell::from(row.name.clone())).chain(cells))
@@ -257,6 +264,29 @@ fn tables(latest: &Latest, frame: &mut Frame<'_>, area: Rect, (now, color): (Sys
     }
 }
 
+/// The section as it is, or squeezed where not every column but the last (unbalance) has room.
+fn fitting(section: Section, room: u16) -> Section {
+    let wanted = section.heads.len().min(4);
+    if columns(&section, room).0 >= wanted {
+        return section;
+    }
+    let squeezed = |text: String| match text.contains(|c: char| c.is_ascii_digit()) {
+        true => text.replace(' ', ""),
+        false => text,
+    };
+    let rows = section.rows.into_iter().map(|row| sections::Row {
+        name: row.name.replace("L12/23/31", "L-L"),
+        cells: row.cells.into_iter().map(|(text, mood)| (squeezed(text), mood)).collect(),
+    });
+    Section { rows: rows.collect(), ..section }
+}
+
+/// Width of the names of rows.
+fn names(section: &Section) -> u16 {
+    let longest = section.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
+    u16::try_from(longest).unwrap_or(u16::MAX).min(NAME)
+}
+
 /// How many columns of values have room, and how wide they are. Columns that do not fit are left out, the last ones
 /// first: half a number would be another number.
 fn columns(section: &Section, room: u16) -> (usize, u16) {
@@ -264,9 +294,11 @@ fn columns(section: &Section, room: u16) -> (usize, u16) {
     let cells =
         widest(&mut section.rows.iter().flat_map(|row| &row.cells).map(|(text, _)| text.chars().count()));
     let heads = widest(&mut section.heads.iter().map(|head| head.chars().count()));
+    // Unbalance has the longest head; where it has no room its head needs none either.
+    let heads = if section.heads.len() > 4 { heads.min(cells.max(6)) } else { heads };
     let need = u16::try_from(cells.max(heads)).unwrap_or(u16::MAX);
     let all = u16::try_from(section.heads.len().max(1)).unwrap_or(1);
-    let room = room.saturating_sub(NAME);
+    let room = room.saturating_sub(names(section));
     let columns = (room / need.saturating_add(1).max(1)).clamp(1, all);
     (usize::from(columns), (room / columns).saturating_sub(1).clamp(need.min(room), need + 2))
 }
@@ -352,8 +384,9 @@ mod tests {
         for room in 30..120 {
             let (columns, width) = columns(&section, room);
             assert!(columns == 1 || width >= 11, "{room}: {columns} of {width}");
+            let name = names(&section);
             assert!(
-                NAME + columns as u16 * (width + 1) <= room.max(NAME + 12),
+                name + columns as u16 * (width + 1) <= room.max(name + 12),
                 "{room}: {columns} of {width}"
             );
         }
