@@ -106,6 +106,8 @@ pub enum Event {
 pub struct Gap {
     /// The tables that miss it.
     pub tables: TableSet,
+    /// Those of them that miss a part only.
+    pub partly: TableSet,
     /// The last reading before.
     pub from: SystemTime,
     /// The first reading after.
@@ -239,7 +241,13 @@ impl fmt::Display for Event {
         match self {
             Event::Started { .. } => f.write_str("The plugin started reading this meter"),
             Event::Gap(gap) => {
-                write!(f, "No data of {} for {:.1} s", joined(gap.tables), gap.length().as_secs_f64())
+                let (wholly, partly) = (joined(gap.tables.difference(gap.partly)), joined(gap.partly));
+                match (wholly.is_empty(), partly.is_empty()) {
+                    (_, true) => write!(f, "No data of {wholly}")?,
+                    (true, false) => write!(f, "Not all data of {partly}")?,
+                    (false, false) => write!(f, "No data of {wholly}, and not all of {partly},")?,
+                }
+                write!(f, " for {:.1} s", gap.length().as_secs_f64())
             }
             Event::CounterReset(steps) => moved(f, steps, ["was reset", "were reset"]),
             Event::CounterRollover(steps) => moved(f, steps, ["rolled over"; 2]),

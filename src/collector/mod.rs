@@ -275,7 +275,7 @@ impl Collector {
         if wanted.is_empty() {
             return;
         }
-        wanted.iter().for_each(|table| self.history.missed(table, Cause::NoAnswer));
+        wanted.iter().for_each(|table| self.history.missed(table, Cause::NoAnswer, false));
         self.health.left_alone(wanted);
         self.faults.left_alone();
     }
@@ -406,7 +406,10 @@ impl Collector {
             // What the meter never gives leaves no gap in the rest of the table.
             let given = |failure: &Failure| failure.is_no() && has_values(&config.profile, readings, table);
             match failures.iter().find(|(failed, failure)| *failed == table && !given(failure)) {
-                Some((_, failure)) => self.history.missed(table, Cause::from(failure)),
+                Some((_, failure)) => {
+                    let partly = has_values(&config.profile, readings, table);
+                    self.history.missed(table, Cause::from(failure), partly);
+                }
                 None => {
                     let Some(taken) = readings.taken(table) else { continue };
                     let period = (!due.triggered).then(|| config.period(table));

@@ -13,8 +13,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::line::Line;
 use crate::common::peer::scratch;
-use crate::common::program::{Program, config};
-use crate::common::simulated::{DEADLINE, Simulated, reads};
+use crate::common::program::{Program, config, run};
+use crate::common::simulated::{DEADLINE, Simulated, own_network, reads};
 
 /// The smallest pipe there is.
 const SMALL: usize = 4096;
@@ -137,6 +137,30 @@ fn a_plugin_that_is_killed_while_its_pipe_is_full_leaves_no_half_of_a_line() {
     reader.read_to_string(&mut text).unwrap();
     assert!(text.ends_with('\n'), "…{}", &text[text.len() - 100..]);
     assert!(Line::all(&text).iter().filter(|line| line.measurement == "powermonitor_500").count() > 8);
+}
+
+#[test]
+fn simulated_meters_serve_also_when_nobody_reads_what_the_simulator_says() {
+    let (_unread, stdout) = full();
+    let bind = own_network().to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telegraf-pm500"));
+    command.args(["simulate", "--count", "2", "--bind", &bind, "--io-port", "0"]);
+    let mut child = command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::null()).spawn().unwrap();
+    let until = Instant::now() + DEADLINE;
+    while std::net::TcpStream::connect((bind.as_str(), 44818)).is_err() {
+        assert!(Instant::now() < until, "it does not serve");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for _ in 0..3 {
+        let dumped = run(&["dump", &bind]);
+        assert_eq!(
+            (dumped.code, dumped.lines().iter().any(|line| line.is(&bind, ""))),
+            (Some(0), true),
+            "{dumped:#?}"
+        );
+    }
+    signal(&child, Signal::TERM);
+    assert_eq!(end(&mut child), Some(0));
 }
 
 #[test]

@@ -12,15 +12,27 @@ struct Track {
     broken: Option<Cause>,
     /// It was due since, and not read.
     missed: bool,
+    /// A part of it was read since.
+    partly: bool,
     /// Its newest reading was the one before, once more.
     repeated: bool,
+}
+
+/// A gap of one table.
+#[derive(Debug)]
+struct Found {
+    table: Table,
+    from: SystemTime,
+    to: SystemTime,
+    cause: Cause,
+    partly: bool,
 }
 
 /// Remembers per table when it was last read and whether it failed since.
 #[derive(Debug, Default)]
 pub struct Gaps {
     tracks: BTreeMap<Table, Track>,
-    found: Vec<(Table, SystemTime, SystemTime, Cause)>,
+    found: Vec<Found>,
 }
 
 impl Gaps {
@@ -30,10 +42,11 @@ impl Gaps {
         self.tracks.insert(table, Track { last: Some(last), broken, ..Track::default() });
     }
 
-    /// A table that was due was not read, or not completely.
-    pub fn broke(&mut self, table: Table, cause: Cause) {
+    /// A table that was due was not read, or only `partly`.
+    pub fn broke(&mut self, table: Table, cause: Cause, partly: bool) {
         let track = self.tracks.entry(table).or_default();
         track.missed = true;
+        track.partly |= partly;
         if matches!(track.broken, None | Some(Cause::Clock(_))) {
             track.broken = Some(cause);
         }
@@ -57,20 +70,19 @@ impl Gaps {
     pub fn read(&mut self, table: Table, at: SystemTime, period: Option<Duration>) {
         let track = self.tracks.entry(table).or_default();
         let (broken, missed) = (track.broken.take(), std::mem::take(&mut track.missed));
+        let partly = std::mem::take(&mut track.partly);
         if let Some(last) = track.last.replace(at) {
             let repeated = std::mem::replace(&mut track.repeated, at == last);
             let silence = at.duration_since(last).unwrap_or_default();
             let late = period.is_some_and(|period| silence > period.mul_f64(2.5));
             // A restart within the period, or a clock that was set a little, lost nothing.
             let lost = missed || period.is_none_or(|period| silence > period.mul_f64(1.5));
-            match broken {
-                Some(cause) if lost => self.found.push((table, last, at, cause)),
-                None if late => {
-                    let cause = if repeated { Cause::Silence } else { Cause::NoGather };
-                    self.found.push((table, last, at, cause));
-                }
-                _ => {}
-            }
+            let cause = match broken {
+                Some(cause) if lost => Some(cause),
+                None if late => Some(if repeated { Cause::Silence } else { Cause::NoGather }),
+                _ => None,
+            };
+            self.found.extend(cause.map(|cause| Found { table, from: last, to: at, cause, partly }));
         }
     }
 
@@ -82,14 +94,16 @@ impl Gaps {
     /// The gaps that ended since the last call; tables that share start and cause share one.
     pub fn ended(&mut self) -> Vec<Gap> {
         let mut ended: Vec<Gap> = Vec::new();
-        for (table, from, to, cause) in self.found.drain(..) {
+        for Found { table, from, to, cause, partly } in self.found.drain(..) {
+            let tables = TableSet::from(table);
+            let partly = if partly { tables } else { TableSet::EMPTY };
             let same = |gap: &&mut Gap| near(gap.from, from) && gap.cause.is_one_with(&cause);
             match ended.iter_mut().find(same) {
                 Some(gap) => {
-                    gap.tables.insert(table);
+                    (gap.tables, gap.partly) = (gap.tables.union(tables), gap.partly.union(partly));
                     (gap.from, gap.to) = (gap.from.min(from), gap.to.max(to));
                 }
-                None => ended.push(Gap { tables: TableSet::from(table), from, to, cause, exchanged: false }),
+                None => ended.push(Gap { tables, partly, from, to, cause, exchanged: false }),
             }
         }
         ended
@@ -104,6 +118,7 @@ fn near(a: SystemTime, b: SystemTime) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collector::event::Event;
     use std::time::UNIX_EPOCH;
 
     const PERIOD: Option<Duration> = Some(Duration::from_secs(10));
@@ -119,9 +134,9 @@ mod tests {
             gaps.read(table, at(10), PERIOD);
         }
         for _ in 0..3 {
-            gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()));
+            gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()), false);
             // How each table met the same outage differs.
-            gaps.broke(Table::Alarm, Cause::Meter("refused".to_owned()));
+            gaps.broke(Table::Alarm, Cause::Meter("refused".to_owned()), false);
         }
         for table in [Table::Realtime, Table::Alarm] {
             gaps.read(table, at(50), PERIOD);
@@ -132,6 +147,25 @@ mod tests {
         assert_eq!(events[0].tables, TableSet::from_iter([Table::Realtime, Table::Alarm]));
         assert_eq!(events[0].cause, Cause::Meter("no reply".to_owned()));
         assert!(gaps.ended().is_empty());
+    }
+
+    #[test]
+    fn a_gap_of_which_half_came_does_not_say_that_there_is_no_data() {
+        let mut gaps = Gaps::default();
+        for (realtime, alarm, text) in [
+            (true, false, "No data of alarm, and not all of realtime, for 20.0 s"),
+            (true, true, "Not all data of realtime,alarm for 20.0 s"),
+            (false, false, "No data of realtime,alarm for 20.0 s"),
+        ] {
+            let (cause, tables) = (Cause::Meter("no reply".to_owned()), [Table::Realtime, Table::Alarm]);
+            let begin = gaps.last_read(Table::Alarm).unwrap_or(at(0));
+            tables.iter().for_each(|table| gaps.read(*table, begin, PERIOD));
+            gaps.broke(Table::Realtime, cause.clone(), realtime);
+            gaps.broke(Table::Alarm, cause, alarm);
+            tables.iter().for_each(|table| gaps.read(*table, begin + Duration::from_secs(20), PERIOD));
+            let said: Vec<_> = gaps.ended().into_iter().map(|gap| Event::Gap(gap).to_string()).collect();
+            assert_eq!(said, [text]);
+        }
     }
 
     #[test]
@@ -150,7 +184,7 @@ mod tests {
     fn one_lost_reading_is_a_gap_however_late_the_one_before_it_came() {
         let mut gaps = Gaps::default();
         gaps.read(Table::Realtime, at(16), PERIOD);
-        gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()));
+        gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()), false);
         gaps.read(Table::Realtime, at(30), PERIOD);
         assert_eq!(gaps.ended().len(), 1);
         gaps.read(Table::Realtime, at(44), PERIOD);
@@ -170,7 +204,7 @@ mod tests {
     #[test]
     fn the_first_reading_ever_ends_no_gap() {
         let mut gaps = Gaps::default();
-        gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()));
+        gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()), false);
         gaps.read(Table::Realtime, at(50), PERIOD);
         assert!(gaps.ended().is_empty());
     }
@@ -183,7 +217,7 @@ mod tests {
         gaps.read(Table::Realtime, at(6_410), PERIOD);
         assert!(gaps.ended().is_empty());
         gaps.clock_stepped(-3_600_000);
-        gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()));
+        gaps.broke(Table::Realtime, Cause::Meter("no reply".to_owned()), false);
         gaps.read(Table::Realtime, at(2_900), PERIOD);
         let events = gaps.ended();
         assert_eq!((events.len(), events[0].from, events[0].to), (1, at(2_810), at(2_900)));

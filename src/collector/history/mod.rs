@@ -119,9 +119,9 @@ impl History {
         self.record.counter_tracks.values_mut().for_each(|track| track.clock_stepped(by));
     }
 
-    /// A table that was due was not read, or not completely.
-    pub fn missed(&mut self, table: Table, cause: Cause) {
-        self.gaps.broke(table, cause);
+    /// A table that was due was not read, or only `partly`.
+    pub fn missed(&mut self, table: Table, cause: Cause, partly: bool) {
+        self.gaps.broke(table, cause, partly);
     }
 
     /// A table was read. `period` is how often it should be, if anything promises that.
