@@ -37,7 +37,7 @@ pub async fn check(args: &CheckArgs) -> anyhow::Result<u8> {
     }
     let meters = Meters::named(&named, &ListenArgs::default(), None).await?;
     let config = meters.config.clone();
-    config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    config.told().for_each(|warning| log::warn!("{warning}"));
     if log::max_level() < log::LevelFilter::Debug {
         // The table says it all.
         log::set_max_level(log::LevelFilter::Off);

@@ -29,7 +29,7 @@ pub async fn dump(args: DumpArgs) -> anyhow::Result<u8> {
 /// # Errors
 /// When stdout cannot be written; a reader that has read enough is no error.
 pub(super) async fn gather(config: Config, count: Option<u64>) -> anyhow::Result<u8> {
-    config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    config.told().for_each(|warning| log::warn!("{warning}"));
     if config.meters.is_empty() {
         log::info!("No meter is configured; add an [[inputs.powermonitor_500.meter]] table");
     }

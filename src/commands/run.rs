@@ -25,7 +25,7 @@ pub async fn run(args: PluginArgs, level: Option<LevelFilter>) -> anyhow::Result
             count => format!("{count} meters"),
         };
         let text = format!("{}: valid, {meters}\n", args.config.display());
-        config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+        config.told().for_each(|warning| log::warn!("{warning}"));
         return answer::print(text.as_bytes()).map(|_| GOOD);
     }
     if args.once {

@@ -22,7 +22,7 @@ pub async fn show(args: &ShowArgs) -> anyhow::Result<u8> {
     }
     let count = args.count.or(args.interval.is_none().then_some(1));
     let meters = Meters::named(&args.meters, &args.listen, args.interval).await?;
-    meters.config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    meters.config.told().for_each(|warning| log::warn!("{warning}"));
     let configs = &meters.config.meters;
     let columns = Columns::of(configs);
     if args.csv && !answer::print(columns.header())? {

@@ -96,8 +96,17 @@ pub struct Config {
     pub state_file: Option<PathBuf>,
     /// The meters, in the order of the file.
     pub meters: Vec<MeterConfig>,
-    /// What to say once, at start, as warnings.
+    /// What to say at each start, as warnings.
     pub warnings: Vec<String>,
+    /// How sure the map is, where the manual does not confirm it: to be said once to whoever keeps a state file.
+    pub basis: Option<String>,
+}
+
+impl Config {
+    /// All that a person should be told who runs a command.
+    pub fn told(&self) -> impl Iterator<Item = &String> {
+        self.basis.iter().chain(&self.warnings)
+    }
 }
 
 /// What the command line puts above the file.
@@ -175,7 +184,7 @@ fn build(
         }
     }
     check_unique(&resolved, &lines)?;
-    let warnings = warnings::of(&resolved);
+    let (warnings, basis) = (warnings::of(&resolved), warnings::basis(&resolved));
     Ok(Config {
         interval: process.interval.or(overrides.interval).unwrap_or(DEFAULT_INTERVAL),
         round_interval: process.round_interval.unwrap_or(true),
@@ -187,6 +196,7 @@ fn build(
         },
         meters: resolved.into_iter().map(|resolved| resolved.meter).collect(),
         warnings,
+        basis,
     })
 }
 

@@ -2,32 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use super::meter::{MeterConfig, Resolved};
+use super::meter::Resolved;
 use crate::logging::OfMeter;
 use crate::meter::{Evidence, Table, Use};
 
 /// Everything worth a `W!` line, one sentence each, the same sentence once for all meters it is true of.
 pub(super) fn of(resolved: &[Resolved]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    warnings.extend(basis(resolved.iter().map(|resolved| &resolved.meter)));
     let mut grouped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for Resolved { meter, notes } in resolved {
         for note in notes {
             grouped.entry(note).or_default().push(&meter.name);
         }
     }
-    warnings.extend(grouped.into_iter().map(|(warning, names)| match names[..] {
+    let warnings = grouped.into_iter().map(|(warning, names)| match names[..] {
         [name] => format!("{}{warning}", OfMeter(name)),
         [first, .., last] => format!("{} meters (\"{first}\" to \"{last}\"): {warning}", names.len()),
         [] => warning.to_owned(),
-    }));
-    warnings
+    });
+    warnings.collect()
 }
 
 /// The one sentence about maps that no page of the manual confirms.
-fn basis<'a>(meters: impl Iterator<Item = &'a MeterConfig>) -> Option<String> {
+pub(super) fn basis(resolved: &[Resolved]) -> Option<String> {
     let mut tables: BTreeMap<Table, Evidence> = BTreeMap::new();
-    for meter in meters {
+    for Resolved { meter, .. } in resolved {
         let emitted = meter.profile.elements.iter().zip(&meter.selected).filter(|(_, selected)| **selected);
         for (element, _) in emitted.filter(|(element, _)| element.usage == Use::Field) {
             let weakest = tables.entry(element.table).or_insert(Evidence::Verified);

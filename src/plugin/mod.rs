@@ -30,6 +30,7 @@ use crate::logging;
 use crate::source::Shared;
 
 pub mod output;
+mod plan;
 pub mod triggers;
 
 use output::Output;
@@ -58,7 +59,7 @@ pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
     let (pace, paced) = watch::channel(Pace { external, triggers: 0 });
     triggers::listen(pace, stop.clone()).context("cannot listen to stdin and signals")?;
     let state = open_state(&config).await;
-    announce(&config);
+    announce(&config, &state);
     descriptors::raise_limit();
 
     let (totals, shared) = (Arc::new(Totals::default()), Shared::default());
@@ -93,13 +94,13 @@ pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn announce(config: &Config) {
-    for warning in &config.warnings {
+/// Says what a person should know at the start, and what is read.
+fn announce(config: &Config, state: &State) {
+    let news = config.basis.iter().filter(|sentence| state.is_news(sentence));
+    for warning in news.chain(&config.warnings) {
         log::warn!("{warning}");
     }
-    if config.meters.is_empty() {
-        log::info!("No meter is configured; add an [[inputs.powermonitor_500.meter]] table");
-    }
+    log::info!("{}", plan::sentence(config));
 }
 
 async fn open_state(config: &Config) -> State {

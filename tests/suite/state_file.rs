@@ -113,3 +113,26 @@ fn after_a_kill_no_gap_is_declared_over_lines_that_exist() {
         assert_eq!(program.finish().code, Some(0));
     }
 }
+
+#[test]
+fn what_need_be_said_once_is_said_at_the_first_start_with_a_state_file_only() {
+    let meters = Simulated::start(1);
+    let directory = scratch("said_once");
+    let text = format!(
+        "[[inputs.powermonitor_500]]\nstate_file = \"state.json\"\n[[inputs.powermonitor_500.meter]]\nname = \"a\"\n\
+         address = \"{}\"\n",
+        meters.eip(0)
+    );
+    let path = config(&directory, &text);
+    let start = || {
+        let mut program = Program::start(&["--config", path.to_str().unwrap()]);
+        program.wait_for("values", |line| line.is("a", ""));
+        program.finish().err
+    };
+    let (first, second) = (start(), start());
+    assert!(first.contains("The map is inferred for realtime"), "{first}");
+    assert!(!second.contains("The map is"), "{second}");
+    for log in [first, second] {
+        assert!(log.contains("I! Reading meter \"a\", explicit: realtime and alarm every 10s"), "{log}");
+    }
+}

@@ -11,7 +11,7 @@
 //! leaves either the old state or the new one. A file that is absent is no fault: the `started` event says that nothing
 //! before is known. One that cannot be used is kept under another name, and that is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -44,6 +44,8 @@ struct Inner {
     /// Somebody may have been told the originator's number.
     begun: bool,
     meters: BTreeMap<String, Record>,
+    /// Sentences that a person was told.
+    said: BTreeSet<String>,
     changed: bool,
     /// What the journal does not have yet.
     read: Times,
@@ -116,6 +118,14 @@ impl State {
         self.memory.lock().meters.get(meter).cloned()
     }
 
+    /// Whether a person was not told this sentence yet, as far as the state file knows. From now on it is told.
+    pub fn is_news(&self, sentence: &str) -> bool {
+        let mut inner = self.memory.lock();
+        let news = inner.said.insert(sentence.to_owned());
+        inner.changed |= news;
+        news
+    }
+
     /// Remembers a meter.
     pub fn remember(&self, meter: &str, record: &Record) {
         let read = self.memory.remember(meter, record);
@@ -156,9 +166,9 @@ impl State {
 
 impl Memory {
     fn new() -> Memory {
-        let Stored { originator, meters, .. } = Stored::new();
+        let Stored { originator, meters, said, .. } = Stored::new();
         let (place, begun, changed, read) = (None, false, false, Times::new());
-        Memory(Arc::new(Mutex::new(Inner { place, originator, begun, meters, changed, read })))
+        Memory(Arc::new(Mutex::new(Inner { place, originator, begun, meters, said, changed, read })))
     }
 
     /// Remembers a meter; says whether a table was read, and the state is kept somewhere.
@@ -201,6 +211,7 @@ impl Memory {
         if !inner.begun {
             inner.originator = stored.originator;
         }
+        inner.said.extend(stored.said);
         for (meter, record) in stored.meters {
             inner.meters.entry(meter).or_insert(record);
         }
@@ -211,12 +222,13 @@ impl Memory {
     fn save(&self) -> Result<bool, Trouble> {
         let mut inner = self.lock();
         let Some(place) = inner.place.clone().filter(|_| inner.changed) else { return Ok(false) };
-        let (originator, meters) = (inner.originator, inner.meters.clone());
+        let (originator, meters, said) = (inner.originator, inner.meters.clone(), inner.said.clone());
         // What the file will know need not be in the journal.
         let read = std::mem::take(&mut inner.read);
         inner.changed = false;
         drop(inner);
-        let text = stored::render(originator, &meters).map_err(|error| std::io::Error::from(error).into());
+        let text =
+            stored::render(originator, &meters, &said).map_err(|error| std::io::Error::from(error).into());
         text.and_then(|text| file::replace(&place.path, &text)).map(|()| true).map_err(|why| {
             let mut inner = self.lock();
             inner.changed = true;

@@ -1,6 +1,6 @@
 //! The state file's text: records by meter, of which each stands for itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ pub(super) struct Stored {
     /// Originator serial number of this installation: the same after a restart, and nobody else's.
     pub(super) originator: u32,
     pub(super) meters: BTreeMap<String, Record>,
+    /// Sentences that a person was told before.
+    pub(super) said: BTreeSet<String>,
     /// Meters whose records make no sense, and why.
     pub(super) lost: Vec<(String, serde_json::Error)>,
     /// Meters that were read later than now.
@@ -54,6 +56,8 @@ struct Read {
     #[serde(default)]
     originator: Value,
     meters: BTreeMap<String, Value>,
+    #[serde(default)]
+    said: Value,
 }
 
 #[derive(Serialize)]
@@ -61,13 +65,16 @@ struct Written<'a> {
     format: u64,
     originator: u32,
     meters: &'a BTreeMap<String, Record>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    said: &'a BTreeSet<String>,
 }
 
 impl Stored {
     /// Nothing is known.
     pub(super) fn new() -> Stored {
         let (lost, ahead) = (Vec::new(), Vec::new());
-        Stored { originator: rand::random(), meters: BTreeMap::new(), lost, ahead }
+        let (meters, said) = (BTreeMap::new(), BTreeSet::new());
+        Stored { originator: rand::random(), meters, said, lost, ahead }
     }
 
     /// Takes a file apart; a record that makes no sense costs that record only.
@@ -80,6 +87,8 @@ impl Stored {
         let mut stored = Stored::new();
         let originator = read.originator.as_u64().and_then(|number| u32::try_from(number).ok());
         stored.originator = originator.unwrap_or(stored.originator);
+        // Whoever edits the file is told once more.
+        stored.said = serde_json::from_value(read.said).unwrap_or_default();
         for (meter, record) in read.meters {
             match serde_json::from_value(record) {
                 Ok(record) => _ = stored.meters.insert(meter, record),
@@ -126,8 +135,9 @@ impl Stored {
 pub(super) fn render(
     originator: u32,
     meters: &BTreeMap<String, Record>,
+    said: &BTreeSet<String>,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec_pretty(&Written { format: FORMAT, originator, meters })
+    serde_json::to_vec_pretty(&Written { format: FORMAT, originator, meters, said })
 }
 
 /// When a meter was last read, as far as its record knows, in ms since the epoch.
