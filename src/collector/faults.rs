@@ -8,11 +8,14 @@ use tokio::time::Instant;
 
 use crate::logging::OfMeter;
 use crate::meter::{Table, TableSet};
-use crate::source::{Failure, FailureKind, Notice};
+use crate::source::{Exchange, Exchanges, Failure, FailureKind, Notice};
 
 use super::damper::{Damper, Fate, Tell};
 use super::event::{Event, Step};
 use super::listening;
+
+/// Bytes of a reply that are shown.
+const MOST_SHOWN: usize = 512;
 
 #[derive(Debug)]
 struct Outage {
@@ -91,6 +94,20 @@ impl FaultLog {
     pub fn warn_with_reason(&self, event: &Event) {
         let reason = event.reason().unwrap_or_default();
         log::warn!("{}{}: {reason}", self.prefix, uncapital(&event.to_string()));
+    }
+
+    /// What was asked and answered, for those who asked for details; the bytes for those who asked for all.
+    pub fn recount(&self, exchanges: &Exchanges) {
+        for Exchange { layer, words, bytes } in &exchanges.kept {
+            log::debug!("{}{layer}: {words}", self.prefix);
+            if !bytes.is_empty() && log::log_enabled!(log::Level::Trace) {
+                let hex: String = bytes.iter().take(MOST_SHOWN).map(|byte| format!("{byte:02x}")).collect();
+                log::trace!("{}{layer}: received {hex}", self.prefix);
+            }
+        }
+        if exchanges.more > 0 {
+            log::debug!("{}{} more exchanges in this gather", self.prefix, exchanges.more);
+        }
     }
 
     /// What was received and could not be used, for those who asked for details.

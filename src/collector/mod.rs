@@ -298,6 +298,7 @@ impl Collector {
         self.health.traffic += answer.traffic;
         self.health.response_time = answer.slowest;
         self.health.rpi = self.wire.rpi();
+        self.faults.recount(&answer.exchanges);
         self.keep_exhibits(answer.exhibits);
         let told = answer.notices.iter().filter_map(|notice| self.faults.tell(notice));
         let mut events: Vec<Event> = told.collect();
@@ -319,6 +320,7 @@ impl Collector {
         self.state.hurried(TO_SAVE).await;
         let Asked { answer, failures } = self.wire.read_beside(tables, readings).await;
         self.health.traffic += answer.traffic;
+        self.faults.recount(&answer.exchanges);
         self.keep_exhibits(answer.exhibits);
         failures
     }

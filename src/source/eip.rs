@@ -160,6 +160,7 @@ impl<C: Connect> Eip<C> {
             Err(error) => return Err(Miss::Failure(self.unregistered(error))),
         };
         (self.session, self.ends, self.idle) = (Some(session), ends, false);
+        self.log.exchange("session", || "connected, and registered".to_owned(), &[]);
         let answer = self.who().await.map_err(|error| self.lost(error))?;
         let found = match answer {
             Ok(data) => identity::decode(&data).ok_or_else(|| {
@@ -206,6 +207,13 @@ impl<C: Connect> Eip<C> {
             match session.open(open, self.timeouts.request).await {
                 Ok(answer) => {
                     self.answered(session, sent);
+                    let said = || match &answer {
+                        Ok(Accepted { opened, .. }) => {
+                            format!("the Forward Open is accepted, packet interval {:?}", opened.t2o_api)
+                        }
+                        Err(refused) => format!("the Forward Open is refused: {}", refused.refusal),
+                    };
+                    self.log.exchange("class 1", said, &[]);
                     if let Err(Refused { refusal, reply }) = &answer {
                         self.log.exhibit(&format_args!("the Forward Open is refused: {refusal}"), reply);
                     }
@@ -226,6 +234,7 @@ impl<C: Connect> Eip<C> {
     /// # Errors
     /// The meter cannot be reached.
     pub(super) async fn close_connection(&mut self, close: &ForwardClose) -> Result<(), Failure> {
+        self.log.exchange("class 1", || "the Forward Close".to_owned(), &[]);
         if let Some(mut session) = self.session.take()
             && session.close_connection(close, self.timeouts.request).await.is_ok()
         {
@@ -295,6 +304,11 @@ impl<C: Connect> Eip<C> {
             self.log.exhibit(&format_args!("{query}: {error}"), error.reply());
         })?;
         self.answered(session, sent);
+        self.log.exchange(
+            "CIP",
+            || format!("{query}: {} bytes in {:.1?}", reply.len(), sent.elapsed()),
+            &reply,
+        );
         Ok(reply)
     }
 
@@ -308,6 +322,11 @@ impl<C: Connect> Eip<C> {
             self.log.exhibit(&format_args!("{read}: {error}"), error.reply());
         })?;
         self.answered(session, sent);
+        let (words, bytes) = match &answer {
+            Ok(data) => (format!("{} bytes", data.len()), data),
+            Err(Refused { refusal, reply }) => (format!("refused, {refusal}"), reply),
+        };
+        self.log.exchange("CIP", || format!("{read}: {words} in {:.1?}", sent.elapsed()), bytes);
         match &answer {
             // Not every adapter tells sizes, and nothing depends on it.
             Err(Refused { refusal, reply }) if !matches!(read, Read::AssemblySize(_)) => {
@@ -337,6 +356,7 @@ impl<C: Connect> Eip<C> {
 
     fn lost(&mut self, error: SessionError) -> Miss {
         self.give_up(&error);
+        self.log.exchange("session", || format!("over: {error}"), error.reply());
         self.log.failed(FailureKind::from(&error));
         Miss::Session(error)
     }

@@ -51,8 +51,48 @@ pub struct Exhibit {
     pub bytes: Vec<u8>,
 }
 
+/// One exchange with a meter in words, for those who asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// Session, CIP, class 1 or Modbus.
+    pub layer: &'static str,
+    /// What was asked, and what came of it.
+    pub words: String,
+    /// What was received.
+    pub bytes: Vec<u8>,
+}
+
+/// The exchanges of one read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exchanges {
+    /// The first of them.
+    pub kept: Vec<Exchange>,
+    /// How many more there were.
+    pub more: u64,
+}
+
+/// Exchanges of one read that are kept: a listener makes none, the widest gather of a healthy meter a dozen.
+const MOST_EXCHANGES: usize = 24;
+
+impl Exchanges {
+    fn push(&mut self, exchange: Exchange) {
+        match self.kept.len() < MOST_EXCHANGES {
+            true => self.kept.push(exchange),
+            false => self.more += 1,
+        }
+    }
+}
+
+impl AddAssign for Exchanges {
+    fn add_assign(&mut self, more: Exchanges) {
+        more.kept.into_iter().for_each(|exchange| self.push(exchange));
+        self.more += more.more;
+    }
+}
+
 impl AddAssign for Log {
     fn add_assign(&mut self, more: Log) {
+        self.exchanges += more.exchanges;
         self.traffic += more.traffic;
         self.slowest = self.slowest.max(more.slowest);
         self.exhibits.extend(more.exhibits);
@@ -65,6 +105,7 @@ pub(super) struct Log {
     pub(super) traffic: Traffic,
     pub(super) slowest: Option<Duration>,
     pub(super) exhibits: Vec<Exhibit>,
+    pub(super) exchanges: Exchanges,
 }
 
 impl Log {
@@ -80,6 +121,13 @@ impl Log {
         self.slowest = Some(self.slowest.map_or(took, |slowest| slowest.max(took)));
     }
 
+    /// Keeps an exchange in words, if anybody wants to read them.
+    pub(super) fn exchange(&mut self, layer: &'static str, words: impl FnOnce() -> String, bytes: &[u8]) {
+        if log::max_level() >= log::LevelFilter::Debug {
+            self.exchanges.push(Exchange { layer, words: words(), bytes: bytes.to_vec() });
+        }
+    }
+
     /// Counts a failure.
     pub(super) fn failed(&mut self, kind: FailureKind) {
         match kind {
@@ -93,5 +141,21 @@ impl Log {
         if !bytes.is_empty() {
             self.exhibits.push(Exhibit { what: what.to_string(), bytes: bytes.to_vec() });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_of_many_exchanges_keeps_some_and_counts_the_rest() {
+        let exchange = |n: usize| Exchange { layer: "CIP", words: n.to_string(), bytes: Vec::new() };
+        let mut exchanges = Exchanges::default();
+        (0..100).for_each(|n| exchanges.push(exchange(n)));
+        let mut all = exchanges.clone();
+        all += exchanges;
+        assert_eq!((all.kept.len(), all.more), (MOST_EXCHANGES, 200 - MOST_EXCHANGES as u64));
+        assert_eq!(all.kept.last().unwrap().words, (MOST_EXCHANGES - 1).to_string());
     }
 }

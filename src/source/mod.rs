@@ -42,7 +42,7 @@ pub use crate::meter::block::{Access, Block, Span};
 pub use explicit::Explicit;
 pub use failure::{Failure, FailureKind};
 pub use listen::{Leftover, Listen};
-pub use log::{Exhibit, Traffic};
+pub use log::{Exchange, Exchanges, Exhibit, Traffic};
 pub use logix::Logix;
 pub use modbus::Modbus;
 pub use shared::Shared;
@@ -118,12 +118,15 @@ pub struct Answer {
     pub notices: Vec<Notice>,
     /// What was received and could not be used.
     pub exhibits: Vec<Exhibit>,
+    /// What was asked and answered, in words, where somebody wants to read that.
+    pub exchanges: Exchanges,
 }
 
 impl Answer {
     /// An answer with what a reader has counted meanwhile.
     fn with(log: Log) -> Answer {
-        Answer { traffic: log.traffic, slowest: log.slowest, exhibits: log.exhibits, ..Answer::default() }
+        let Log { traffic, slowest, exhibits, exchanges } = log;
+        Answer { traffic, slowest, exhibits, exchanges, ..Answer::default() }
     }
 }
 

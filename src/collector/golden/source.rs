@@ -9,7 +9,9 @@ use super::script::{Kind, Piece, Said, Step};
 use crate::enip::forward_open::Application;
 use crate::meter::identity::Identity;
 use crate::meter::{Access, Block, Span};
-use crate::source::{Answer, Deadline, Failure, FailureKind, Link, Notice, Samples, Source, Traffic};
+use crate::source::{
+    Answer, Deadline, Exchanges, Failure, FailureKind, Link, Notice, Samples, Source, Traffic,
+};
 
 /// Plays the current step, again when somebody asks twice in a gather.
 #[derive(Debug)]
@@ -77,6 +79,7 @@ impl Source for Script {
             slowest: step.slowest_us.map(Duration::from_micros),
             notices: step.said.iter().map(notice).collect(),
             exhibits: Vec::new(),
+            exchanges: Exchanges::default(),
         }
     }
 

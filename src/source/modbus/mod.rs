@@ -116,6 +116,7 @@ impl<C: Connect> Modbus<C> {
                         answer
                     }
                     Err(Lost { failure, reply }) => {
+                        self.log.exchange("Modbus", || format!("over: {failure}"), &reply);
                         // Only a connection without an answer is watched; any other is closed at once.
                         if failure.kind != FailureKind::Timeout {
                             self.late = None;
@@ -127,7 +128,16 @@ impl<C: Connect> Modbus<C> {
             self.log.replied(sent);
             match answer {
                 Ok(words) => {
-                    let bytes = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+                    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+                    let said = || {
+                        format!(
+                            "the read of {}: {} registers in {:.1?}",
+                            read.span(),
+                            words.len(),
+                            sent.elapsed()
+                        )
+                    };
+                    self.log.exchange("Modbus", said, &bytes);
                     return Step::Got(Block { span: read.span(), bytes, at: SystemTime::now() });
                 }
                 Err(Refused { code: ExceptionCode::IllegalFunction, .. }) if !function_tried => {
@@ -136,6 +146,7 @@ impl<C: Connect> Modbus<C> {
                 }
                 Err(Refused { code, reply }) => {
                     let sentence = format!("the read of {} is refused: {}", read.span(), exception(code));
+                    self.log.exchange("Modbus", || sentence.clone(), &reply);
                     self.log.exhibit(&sentence, &reply);
                     return Step::Refused(code, FailureKind::Refused.because(sentence));
                 }
