@@ -38,6 +38,11 @@ impl FileError {
     pub fn is_absence(&self) -> bool {
         matches!(self, FileError::System(error) if error.kind() == io::ErrorKind::NotFound)
     }
+
+    /// It may not be written: another user has made it, such as the one who tried the program by hand.
+    fn is_of_another(&self) -> bool {
+        matches!(self, FileError::System(error) if error.kind() == io::ErrorKind::PermissionDenied)
+    }
 }
 
 /// A lock that this process holds until it is dropped, or the process ends in whatever way.
@@ -52,7 +57,11 @@ impl Lock {
     /// # Errors
     /// When the file cannot be made or the file system has no locks.
     pub fn take(path: &Path) -> Result<Option<Lock>, FileError> {
-        let file = append(path)?;
+        let file = match append(path) {
+            // Whoever may read it may lock it.
+            Err(error) if error.is_of_another() => open(path, OpenOptions::new().read(true))?,
+            opened => opened?,
+        };
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(Errno::WOULDBLOCK) => Ok(None),
@@ -93,6 +102,21 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// When it is not a regular file, or cannot be opened.
 pub fn append(path: &Path) -> Result<File, FileError> {
     open(path, OpenOptions::new().create(true).append(true))
+}
+
+/// The same; one that another user has made is replaced by an empty one of our own, where the directory is ours.
+///
+/// # Errors
+/// As [`append`].
+pub fn append_own(path: &Path) -> Result<File, FileError> {
+    match append(path) {
+        Err(error) if error.is_of_another() => {
+            look(path)?;
+            fs::remove_file(path)?;
+            append(path)
+        }
+        opened => opened,
+    }
 }
 
 /// Gives a file another name; what had that name is lost.
@@ -223,6 +247,35 @@ mod tests {
         let path = scratch("large").join("state.json");
         File::create(&path).unwrap().set_len(LARGEST + 1).unwrap();
         assert_eq!(read(&path).unwrap_err().to_string(), "it is larger than 64 MiB");
+    }
+
+    #[test]
+    fn files_that_root_has_made_in_a_trial_keep_nobody_from_locking_or_writing() {
+        use rustix::process::{Gid, Uid, geteuid};
+        use std::os::unix::fs::{PermissionsExt as _, chown};
+
+        let folder = scratch("trial");
+        let [lock, log] = ["state.json.lock", "state.json.log"].map(|name| folder.join(name));
+        for path in [&lock, &log] {
+            fs::write(path, "of another").unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o444)).unwrap();
+        }
+        let nobody = 65_534;
+        chown(&folder, geteuid().is_root().then_some(nobody), None).unwrap();
+        // Of this thread only.
+        std::thread::spawn(move || {
+            if geteuid().is_root() {
+                rustix::thread::set_thread_gid(Gid::from_raw(nobody)).unwrap();
+                rustix::thread::set_thread_uid(Uid::from_raw(nobody)).unwrap();
+            }
+            assert!(append(&log).unwrap_err().is_of_another());
+            let held = Lock::take(&lock).unwrap();
+            assert!(held.is_some() && Lock::take(&lock).unwrap().is_none());
+            append_own(&log).unwrap().write_all(b"own").unwrap();
+            assert_eq!(read(&log).unwrap(), b"own");
+        })
+        .join()
+        .unwrap();
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Journal {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                let file = file::append(&self.path)?;
+                let file = file::append_own(&self.path)?;
                 self.size = file.metadata()?.len();
                 // Whatever was torn before ends here.
                 line.push(b'\n');
@@ -64,7 +64,7 @@ impl Journal {
     pub(super) fn clear(&mut self) -> Result<(), FileError> {
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(file::append(&self.path)?),
+            none => none.insert(file::append_own(&self.path)?),
         };
         file.set_len(0)?;
         self.size = 0;

@@ -87,8 +87,10 @@ impl Saver {
 
     /// A table was read, which the journal should know.
     pub(super) fn note(&self) {
-        self.orders.lock().noted = true;
-        self.orders.changed.notify_all();
+        // A thousand meters need not wake the thread a thousand times for one line.
+        if !std::mem::replace(&mut self.orders.lock().noted, true) {
+            self.orders.changed.notify_all();
+        }
     }
 
     /// Orders a save and waits until it is done, but not longer than this.
