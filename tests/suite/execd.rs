@@ -307,7 +307,7 @@ fn everything_it_says_on_stderr_has_a_level_that_telegraf_knows() {
     let mut program = start(&plugin("levels", "interval = \"200ms\"", &list), &["--debug"]);
     program.wait_for("a good start", |line| line.is("a", "_status") && line.integer("up") == 1);
     meters.stop(0);
-    program.wait_for_log("Meter \"a\": ");
+    program.wait_for_log("E! Meter \"a\": ");
     meters.restart(0);
     program.wait_for_log("recovered after");
     // `end` looks at every line.
