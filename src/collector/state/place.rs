@@ -49,15 +49,19 @@ pub(super) fn open(path: &Path, meters: &[String], now: SystemTime) -> Opened {
     let own = place.path.clone();
     file::sweep(&own);
     let (place, mut stored) = match known(&own) {
-        Ok(stored) => (Some(place), stored.unwrap_or_else(Stored::new)),
+        Ok(stored) => {
+            let mut stored = stored.unwrap_or_else(Stored::new);
+            stored.were_read(journal::read(&own));
+            (Some(place), stored)
+        }
+        // The journal goes on from a file that is set aside, and without it says too little to be believed.
         Err(why) => {
             let (trouble, usable) = set_aside(&own, why);
             troubles.push(trouble);
             (usable.then_some(place), Stored::new())
         }
     };
-    stored.were_read(journal::read(&own));
-    let mut stored = stored.at(now, meters);
+    stored = stored.at(now, meters);
     troubles.extend(Trouble::of_records(&own, &mut stored));
     let others = [Some(path), second.as_deref()].into_iter().flatten();
     for other in others.filter(|other| *other != own) {

@@ -76,7 +76,10 @@ fn what_cannot_be_used_is_kept_under_another_name_and_said() {
     ] {
         let path = scratch("aside");
         std::fs::write(&path, text).unwrap();
+        let times = [("a".to_owned(), [("realtime".to_owned(), now())].into())].into();
+        Journal::beside(&path).append(&times).unwrap();
         let (state, said) = open(&path, &["a"]);
+        assert_eq!(state.record("a"), None, "the journal goes on from what was set aside");
         assert!(said.contains(reason) && said.contains(aside) && said.lines().count() == 1, "{said}");
         state.remember("a", &read_at(now()));
         state.save().unwrap();
