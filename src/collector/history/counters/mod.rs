@@ -98,8 +98,8 @@ pub fn follow(profile: &Profile, looks: &[&Readings], record: &mut Record) -> Co
                     counted.held.push(index);
                     counted.doubt.get_or_insert_with(|| doubt(&step(now)));
                 }
-                Taken::Moved(how) => {
-                    note(&mut record.counters, &row.name, now);
+                Taken::Moved { how, level } => {
+                    note(&mut record.counters, &row.name, level);
                     moves.entry(how).or_default().push(step(now));
                     let energy = ENERGIES.iter().position(|name| *name == row.name);
                     energy.into_iter().for_each(|energy| counted.moved[energy] = true);

@@ -69,7 +69,12 @@ pub enum Taken {
     /// It cannot be; a second reading decides.
     Held,
     /// Two readings agree that it is somewhere else.
-    Moved(Move),
+    Moved {
+        /// What that means.
+        how: Move,
+        /// The value that is believed from now on: the second reading's, less noise.
+        level: i64,
+    },
 }
 
 impl Track {
@@ -114,14 +119,14 @@ impl Track {
         }
         match self.odd {
             Some(odd) if agree(odd, now, at, limits) => {
-                let moved = self.moved(known, now, at, limits);
-                self.left = matches!(moved, Move::Reset | Move::Jumped).then_some(Left {
+                let how = self.moved(known, now, at, limits);
+                self.left = matches!(how, Move::Reset | Move::Jumped).then_some(Left {
                     value: known,
                     to: now,
                     at: self.at,
                 });
                 (self.at, self.odd, self.blank) = (at, None, false);
-                (Taken::Moved(moved), None)
+                (Taken::Moved { how, level: now.max(odd.value) }, None)
             }
             before => {
                 self.odd = Some(Odd { value: now, at });
