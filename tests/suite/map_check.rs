@@ -203,3 +203,67 @@ async fn a_map_that_was_contradicted_by_one_meter_is_judged_anew_with_the_next()
     assert_eq!(said(&after).0.unwrap().integer("map_check_code"), 1);
     drop(relay);
 }
+
+#[tokio::test]
+async fn a_meter_with_another_word_order_does_not_pass_because_its_predecessor_was_consistent() {
+    let mut first = meter(frozen()).await;
+    let other = meter(Options { word_order: WordOrder::HighFirst, seed: 77, ..frozen() }).await;
+    let mut collector = collector(&format!("address = \"{}\"\nconnection = \"modbus\"", first.modbus()));
+    let before = gathers(&mut collector, &USUAL, 3).await;
+    assert_eq!(said(&before).0.unwrap().text("map_check"), "consistent");
+    first.stop().await;
+    let _relay = Relay::at(first.modbus(), other.modbus(), Framing::Modbus).await;
+    let after = gathers(&mut collector, &USUAL, 6).await;
+    assert!(after.iter().all(|lines| !lines.has("powermonitor_500")), "{after:?}");
+    assert_eq!(said(&after).0.unwrap().text("map_check"), "contradicted");
+}
+
+#[tokio::test]
+async fn energy_in_another_word_order_is_named_as_that_and_costs_only_energy() {
+    let meter = meter(frozen()).await;
+    let relay = Relay::start(meter.modbus(), Framing::Modbus).await;
+    relay.spoil(|exchange| {
+        // A read at 0x0500, answered with the words of each counter in the other order.
+        if exchange.request[8..10] != [0x05, 0x00] {
+            return Answer::True;
+        }
+        let mut reply = exchange.reply.clone();
+        for counter in reply[9..].chunks_exact_mut(8) {
+            let words: Vec<u8> = counter.chunks_exact(2).rev().flatten().copied().collect();
+            counter.copy_from_slice(&words);
+        }
+        Answer::Instead(reply)
+    });
+    let mut collector = collector(&format!("address = \"{}\"\nconnection = \"modbus\"", relay.address));
+    let gathers = gathers(&mut collector, &[Table::Realtime, Table::Energy], 4).await;
+    assert!(gathers.iter().all(|lines| lines.has("powermonitor_500")), "realtime is read as before");
+    assert!(gathers.iter().all(|lines| !lines.has("powermonitor_500_energy")), "{gathers:?}");
+    let [event] = &said(&gathers).1[..] else { panic!("{gathers:?}") };
+    assert_eq!(event.text("table"), "energy");
+    assert!(event.text("reason").contains("word order"), "{event:?}");
+}
+
+#[tokio::test]
+async fn a_map_that_was_proven_stays_so_over_a_restart_in_a_night_without_load() {
+    let mut day = meter(Options::default()).await;
+    let night =
+        meter(Options { state: telegraf_pm500::simulator::State::DeadBus, ..Options::default() }).await;
+    let state = State::in_memory();
+    let started = |state: &State| {
+        let settings = config(&format!("address = \"{}\"", day.eip()));
+        Collector::new(Arc::new(settings), state.clone())
+    };
+    let mut collector = started(&state);
+    let proven = gathers(&mut collector, &USUAL, 3).await;
+    assert_eq!(said(&proven).0.unwrap().text("map_check"), "consistent");
+    collector.close().await;
+    let mut again = started(&state);
+    let mut unknown = started(&State::in_memory());
+    day.stop().await;
+    let _relay = Relay::at(day.eip(), night.eip(), Framing::EtherNetIp).await;
+    let dark = gathers(&mut again, &USUAL, 3).await;
+    assert!(dark.iter().all(|lines| lines.has("powermonitor_500")));
+    assert_eq!(said(&dark).0.unwrap().text("map_check"), "consistent", "it was proven in the day");
+    let dark = gathers(&mut unknown, &USUAL, 3).await;
+    assert_eq!(said(&dark).0.unwrap().text("map_check"), "not provable under this load", "nothing was proven ever");
+}
