@@ -1,4 +1,4 @@
-//! One meter as its two protocols see it: the device at its present time, the faults in force and the record.
+//! One meter as its two protocols see it: the device at its present time, the defects in force and the record.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::Options;
 use super::class1::{Connections, Rules};
+use super::defect::{Defects, FrameDefects};
 use super::device::{Device, UPTIME};
 use super::encapsulation::Damage;
-use super::fault::{Faults, FrameFaults};
 use super::image::{self, Values};
 use super::installation::Boot;
 use super::record::{Asked, Record};
@@ -55,7 +55,7 @@ const EXPELLED: usize = 16;
 #[derive(Debug)]
 struct State {
     device: Device,
-    faults: Faults,
+    defects: Defects,
     record: Record,
     modbus_clients: usize,
     modbus_left: Option<Instant>,
@@ -91,7 +91,7 @@ impl Meter {
             expelled: broadcast::channel(EXPELLED).0,
             state: Mutex::new(State {
                 device: Device::new(options, number),
-                faults: Faults::default(),
+                defects: Defects::default(),
                 record: Record::default(),
                 modbus_clients: 0,
                 modbus_left: None,
@@ -114,22 +114,22 @@ impl Meter {
         state
     }
 
-    pub(super) fn faults(&self) -> Faults {
-        self.state().faults.clone()
+    pub(super) fn defects(&self) -> Defects {
+        self.state().defects.clone()
     }
 
-    pub(super) fn set_faults(&self, faults: Faults) {
-        self.state().faults = faults;
+    pub(super) fn set_defects(&self, defects: Defects) {
+        self.state().defects = defects;
     }
 
-    /// Takes the faults that concern the next reply only, with those that concern all.
+    /// Takes the defects that concern the next reply only, with those that concern all.
     pub(super) fn take_damage(&self) -> Damage {
-        let faults = &mut self.state().faults;
+        let defects = &mut self.state().defects;
         Damage {
-            delay: faults.delay_next_reply.take(),
-            truncated: faults.truncate_next_reply.take(),
-            split: faults.split_replies,
-            session: faults.session_handle,
+            delay: defects.delay_next_reply.take(),
+            truncated: defects.truncate_next_reply.take(),
+            split: defects.split_replies,
+            session: defects.session_handle,
         }
     }
 
@@ -139,11 +139,11 @@ impl Meter {
     }
 
     pub(super) fn take_delay(&self) -> Option<Duration> {
-        self.state().faults.delay_next_reply.take()
+        self.state().defects.delay_next_reply.take()
     }
 
     pub(super) fn take_forced_refusal(&self) -> Option<Refusal> {
-        self.state().faults.refused_opens.pop_front()
+        self.state().defects.refused_opens.pop_front()
     }
 
     /// The class 1 connections. Not to be asked for while anything else of the meter is locked.
@@ -171,19 +171,19 @@ impl Meter {
 
     /// Whether nothing at all is answered or sent on EtherNet/IP.
     pub(super) fn is_silent(&self) -> bool {
-        let silent = self.state().faults.silent;
+        let silent = self.state().defects.silent;
         silent || self.is_suspended()
     }
 
-    /// Lends the faults of class 1 frames, and takes back what is left of them.
-    pub(super) fn with_frame_faults(&self, make: impl FnOnce(&mut FrameFaults)) {
-        let before = self.state().faults.frames.clone();
+    /// Lends the defects of class 1 frames, and takes back what is left of them.
+    pub(super) fn with_frame_defects(&self, make: impl FnOnce(&mut FrameDefects)) {
+        let before = self.state().defects.frames.clone();
         let mut after = before.clone();
         make(&mut after);
-        let faults = &mut self.state().faults.frames;
-        // Who set other faults meanwhile means those.
-        if *faults == before {
-            *faults = after;
+        let defects = &mut self.state().defects.frames;
+        // Who set other defects meanwhile means those.
+        if *defects == before {
+            *defects = after;
         }
     }
 
@@ -240,7 +240,7 @@ impl Meter {
 
     pub(super) fn identity(&self) -> Identity {
         let state = self.state();
-        state.faults.identity.clone().unwrap_or_else(|| state.device.identity())
+        state.defects.identity.clone().unwrap_or_else(|| state.device.identity())
     }
 
     /// An assembly's size in bytes, if there is such an assembly.
@@ -249,7 +249,7 @@ impl Meter {
     /// The CIP status of a fault.
     pub(super) fn assembly_size(&self, instance: u16) -> Result<Option<u16>, u8> {
         let state = self.state();
-        if let Some(status) = state.faults.refused_assemblies.get(&instance) {
+        if let Some(status) = state.defects.refused_assemblies.get(&instance) {
             return Err(*status);
         }
         let Some(assembly) = self.options.profile.assembly(instance) else { return Ok(None) };
@@ -264,7 +264,7 @@ impl Meter {
             Some(Boot::Zero) | None => {}
         }
         let state = self.state();
-        Ok(Some(state.faults.assembly_sizes.get(&instance).copied().unwrap_or(size)))
+        Ok(Some(state.defects.assembly_sizes.get(&instance).copied().unwrap_or(size)))
     }
 
     /// An assembly's data.
@@ -288,7 +288,7 @@ impl Meter {
         let wanted = u32::from(start)..u32::from(start) + u32::from(count);
         let booting = self.booting();
         let mut state = self.now();
-        let fault = state.faults.modbus_exceptions.iter().find(|(at, _)| wanted.contains(&u32::from(**at)));
+        let fault = state.defects.modbus_exceptions.iter().find(|(at, _)| wanted.contains(&u32::from(**at)));
         if let Some((_, code)) = fault {
             return Err(*code);
         }

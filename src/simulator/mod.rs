@@ -7,7 +7,7 @@
 //!   ↓
 //! image     profile + values → bytes of an assembly, registers of a block
 //!   ↓
-//! meter     one device at its present time, with its faults and its record
+//! meter     one device at its present time, with its defects and its record
 //!   ↓
 //! router    CIP requests → replies          modbus   Modbus TCP, one client
 //! encapsulation   EtherNet/IP sessions, and lists without one; in front of a meter or a controller
@@ -25,9 +25,9 @@
 
 mod class1;
 mod controller;
+mod defect;
 mod device;
 mod encapsulation;
-mod fault;
 mod image;
 mod installation;
 mod line;
@@ -49,11 +49,11 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-pub use controller::{Atom, Controller, ControllerFaults, ControllerOptions, ControllerRecord, Shape, Tag};
+pub use controller::{Atom, Controller, ControllerDefects, ControllerOptions, ControllerRecord, Shape, Tag};
+pub use defect::{Defects, FrameDefects, FrameShape};
 pub use device::{CounterHistory, EnergyForm, EnergyLayout, EnergyOrder, EnergyUnit};
-pub use fault::{Faults, FrameFaults, FrameShape};
 pub use installation::{Absent, State, SystemVoltage, Wiring};
-pub use line::{Line, LineFault, LineFaults, LineOptions, LineRecord};
+pub use line::{Line, LineDefects, LineFault, LineOptions, LineRecord};
 pub use options::Options;
 pub use owned::OwnedMeter;
 pub use owner::{Owner, OwnerCounts, OwnerOptions, OwnerStatus};
@@ -144,14 +144,14 @@ impl SimulatedMeter {
         self.meter.identity()
     }
 
-    /// The faults in force.
-    pub fn faults(&self) -> Faults {
-        self.meter.faults()
+    /// The defects in force.
+    pub fn defects(&self) -> Defects {
+        self.meter.defects()
     }
 
-    /// Replaces the faults in force; `Faults::default()` heals it.
-    pub fn set_faults(&self, faults: Faults) {
-        self.meter.set_faults(faults);
+    /// Replaces the defects in force; `Defects::default()` heals it.
+    pub fn set_defects(&self, defects: Defects) {
+        self.meter.set_defects(defects);
     }
 
     /// Sets the energy counters to zero.

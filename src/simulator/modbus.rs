@@ -70,7 +70,7 @@ impl Service for Client {
 
     fn call(&self, request: SlaveRequest<'static>) -> Self::Future {
         let outcome = answer(&self.meter, &request.request);
-        let (silent, delay) = (self.meter.faults().silent, self.meter.take_delay());
+        let (silent, delay) = (self.meter.defects().silent, self.meter.take_delay());
         Box::pin(async move {
             if let Some(delay) = delay {
                 sleep(delay).await;
@@ -117,7 +117,7 @@ fn extent(request: &Request<'_>) -> (u16, u16) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::{Faults, Options, Simulator};
+    use crate::simulator::{Defects, Options, Simulator};
     use std::collections::BTreeMap;
     use tokio::io::AsyncReadExt;
     use tokio_modbus::prelude::{Reader as _, Writer as _};
@@ -140,7 +140,7 @@ mod tests {
         let refused = client.write_multiple_registers(0x1105, &[0; 6]).await.unwrap();
         assert_eq!(refused, Err(ExceptionCode::IllegalFunction));
         assert_eq!(meter.record().writes().len(), 2);
-        meter.set_faults(Faults { modbus_exceptions: BTreeMap::from([(0x0060, 4)]), ..Faults::default() });
+        meter.set_defects(Defects { modbus_exceptions: BTreeMap::from([(0x0060, 4)]), ..Defects::default() });
         let refused = client.read_input_registers(0x0050, 64).await.unwrap();
         assert_eq!(refused, Err(ExceptionCode::ServerDeviceFailure));
     }

@@ -1,4 +1,4 @@
-//! The simulator as its clients see it: through our own session, across stops, faults and many meters.
+//! The simulator as its clients see it: through our own session, across stops, defects and many meters.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -48,30 +48,30 @@ async fn a_session_reads_every_assembly_as_the_device_has_it_and_writes_nothing(
 }
 
 #[tokio::test]
-async fn faults_come_and_go_while_it_runs() {
+async fn defects_come_and_go_while_it_runs() {
     let simulator = Simulator::start(frozen()).await.unwrap();
     let meter = &simulator.meters[0];
     let mut client = session(meter).await;
-    meter.set_faults(Faults {
+    meter.set_defects(Defects {
         refused_assemblies: BTreeMap::from([(101, 0x10)]),
         assembly_sizes: BTreeMap::from([(102, 76)]),
         split_replies: true,
-        ..Faults::default()
+        ..Defects::default()
     });
     let refusal = client.read(Read::AssemblyData(101), WAIT).await.unwrap().unwrap_err();
     assert_eq!(refusal.refusal.general, 0x10);
     assert_eq!(client.read(Read::AssemblyData(102), WAIT).await.unwrap().unwrap().len(), 76);
-    meter.set_faults(Faults { session_handle: Some(0xBAD), ..Faults::default() });
+    meter.set_defects(Defects { session_handle: Some(0xBAD), ..Defects::default() });
     let wrong = client.read(Read::AssemblyData(101), WAIT).await;
     assert!(matches!(wrong, Err(SessionError::Malformed(..))), "{wrong:?}");
 
-    meter.set_faults(Faults::default());
+    meter.set_defects(Defects::default());
     let mut client = session(meter).await;
-    meter.set_faults(Faults { delay_next_reply: Some(WAIT), ..Faults::default() });
+    meter.set_defects(Defects { delay_next_reply: Some(WAIT), ..Defects::default() });
     let late = client.read(Read::AssemblyData(101), SHORT).await;
     assert!(matches!(late, Err(SessionError::Timeout { .. })), "{late:?}");
     let mut client = session(meter).await;
-    meter.set_faults(Faults { silent: true, ..Faults::default() });
+    meter.set_defects(Defects { silent: true, ..Defects::default() });
     let silence = client.read(Read::AssemblyData(101), SHORT).await;
     assert!(matches!(silence, Err(SessionError::Timeout { .. })), "{silence:?}");
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use telegraf_pm500::meter::Table;
-use telegraf_pm500::simulator::{Faults, Options, Owner, OwnerOptions};
+use telegraf_pm500::simulator::{Defects, Options, Owner, OwnerOptions};
 
 use super::line::Line;
 use super::program::{Program, config};
@@ -215,7 +215,7 @@ impl Bench {
 
     fn silence(&self, silent: bool) {
         for meter in self.simulated.meters() {
-            meter.set_faults(Faults { silent, ..Faults::default() });
+            meter.set_defects(Defects { silent, ..Defects::default() });
         }
     }
 

@@ -9,7 +9,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use telegraf_pm500::enip::forward_open::Application;
 use telegraf_pm500::meter::Table;
-use telegraf_pm500::simulator::{Faults, Options, Owner, OwnerOptions};
+use telegraf_pm500::simulator::{Defects, Options, Owner, OwnerOptions};
 
 use super::ledger::{Ledger, Sums};
 use super::line::Line;
@@ -249,7 +249,7 @@ impl Plant {
                 self.simulated.meter(at).reset_counters();
             }
             Trouble::Relay(spoil) => spoil.start(post.relay.as_ref().expect("it is behind a relay")),
-            trouble => self.simulated.break_it(at, trouble.faults().expect("it is the meter's own")),
+            trouble => self.simulated.break_it(at, trouble.defects().expect("it is the meter's own")),
         }
     }
 
@@ -274,7 +274,7 @@ impl Plant {
                 Trouble::OwnersStop | Trouble::OwnersCrash => self.start_owners(at),
                 Trouble::CounterReset => {}
                 Trouble::Relay(_) => post.relay.as_ref().expect("it is behind a relay").heal(),
-                _ => self.simulated.break_it(at, Faults::default()),
+                _ => self.simulated.break_it(at, Defects::default()),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use telegraf_pm500::simulator::{Asked, Faults, Options, Record, SimulatedMeter, Simulator};
+use telegraf_pm500::simulator::{Asked, Defects, Options, Record, SimulatedMeter, Simulator};
 use tokio::runtime::Runtime;
 
 /// Longest wait for anything; only a broken program reaches it. A lost owner is looked for after one minute.
@@ -62,8 +62,8 @@ impl Simulated {
     }
 
     /// Replaces the faults of a meter.
-    pub(crate) fn break_it(&self, index: usize, faults: Faults) {
-        self.meter(index).set_faults(faults);
+    pub(crate) fn break_it(&self, index: usize, faults: Defects) {
+        self.meter(index).set_defects(faults);
     }
 
     /// A meter dies: its connections break and its ports close.

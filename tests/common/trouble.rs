@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::Rng;
-use telegraf_pm500::simulator::{Faults, FrameFaults};
+use telegraf_pm500::simulator::{Defects, FrameDefects};
 
 use super::plant::Kind;
 use super::relay::spoil::Spoil;
@@ -110,27 +110,27 @@ impl Trouble {
     }
 
     /// The faults of the simulated meter that make it, if it is one of those.
-    pub(crate) fn faults(self) -> Option<Faults> {
-        let none = Faults::default();
-        let frames = |frames| Some(Faults { frames, ..Faults::default() });
-        let still = FrameFaults::default();
+    pub(crate) fn defects(self) -> Option<Defects> {
+        let none = Defects::default();
+        let frames = |frames| Some(Defects { frames, ..Defects::default() });
+        let still = FrameDefects::default();
         match self {
-            Trouble::Silent => Some(Faults { silent: true, ..none }),
-            Trouble::LateReply => Some(Faults { delay_next_reply: Some(TOO_LATE), ..none }),
-            Trouble::SplitReplies => Some(Faults { split_replies: true, ..none }),
-            Trouble::WrongSession => Some(Faults { session_handle: Some(0xBAD), ..none }),
-            Trouble::CutReply => Some(Faults { truncate_next_reply: Some(30), ..none }),
+            Trouble::Silent => Some(Defects { silent: true, ..none }),
+            Trouble::LateReply => Some(Defects { delay_next_reply: Some(TOO_LATE), ..none }),
+            Trouble::SplitReplies => Some(Defects { split_replies: true, ..none }),
+            Trouble::WrongSession => Some(Defects { session_handle: Some(0xBAD), ..none }),
+            Trouble::CutReply => Some(Defects { truncate_next_reply: Some(30), ..none }),
             Trouble::RefusedTable => {
-                Some(Faults { refused_assemblies: [(102, STATE_CONFLICT)].into(), ..none })
+                Some(Defects { refused_assemblies: [(102, STATE_CONFLICT)].into(), ..none })
             }
-            Trouble::WrongSize => Some(Faults { assembly_sizes: [(102, 76)].into(), ..none }),
-            Trouble::Busy => Some(Faults { modbus_exceptions: [(0x0050, BUSY)].into(), ..none }),
-            Trouble::FramesLost => frames(FrameFaults { drop_next: 8, ..still }),
-            Trouble::FramesStop => frames(FrameFaults { drop_all: true, ..still }),
-            Trouble::FramesJump => frames(FrameFaults { jump_next: Some(1000), ..still }),
-            Trouble::FrameTwice => frames(FrameFaults { repeat_next: true, ..still }),
-            Trouble::FramesTooShort => frames(FrameFaults { length: Some(40), ..still }),
-            Trouble::FramesForeign => frames(FrameFaults { connection: Some(0xBAD), ..still }),
+            Trouble::WrongSize => Some(Defects { assembly_sizes: [(102, 76)].into(), ..none }),
+            Trouble::Busy => Some(Defects { modbus_exceptions: [(0x0050, BUSY)].into(), ..none }),
+            Trouble::FramesLost => frames(FrameDefects { drop_next: 8, ..still }),
+            Trouble::FramesStop => frames(FrameDefects { drop_all: true, ..still }),
+            Trouble::FramesJump => frames(FrameDefects { jump_next: Some(1000), ..still }),
+            Trouble::FrameTwice => frames(FrameDefects { repeat_next: true, ..still }),
+            Trouble::FramesTooShort => frames(FrameDefects { length: Some(40), ..still }),
+            Trouble::FramesForeign => frames(FrameDefects { connection: Some(0xBAD), ..still }),
             _ => None,
         }
     }

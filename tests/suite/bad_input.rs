@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 
-use telegraf_pm500::simulator::{Faults, Options};
+use telegraf_pm500::simulator::{Defects, Options};
 
 use crate::common::fake;
 use crate::common::line::Line;
@@ -203,7 +203,7 @@ fn another_device_is_refused_with_what_it_is() {
         product_code: 166,
         ..meters.meter(0).identity()
     };
-    meters.break_it(0, Faults { identity: Some(identity), ..Faults::default() });
+    meters.break_it(0, Defects { identity: Some(identity), ..Defects::default() });
     let ended = failed("another device", &meters.eip(0), "wrong_device");
     assert!(
         ended.error().contains("1756-EN2T/D") && ended.error().contains("identity = \"warn\""),
@@ -216,9 +216,9 @@ fn another_device_is_refused_with_what_it_is() {
 #[test]
 fn an_assembly_of_another_size_is_not_decoded_and_costs_its_own_table_only() {
     let meters = Simulated::start(1);
-    let sizes = |sizes: &[(u16, u16)]| Faults {
+    let sizes = |sizes: &[(u16, u16)]| Defects {
         assembly_sizes: BTreeMap::from_iter(sizes.iter().copied()),
-        ..Faults::default()
+        ..Defects::default()
     };
     meters.break_it(0, sizes(&[(101, 52), (102, 76), (108, 2)]));
     let ended = failed("other sizes", &meters.eip(0), "wrong_size");
@@ -236,7 +236,7 @@ fn a_meter_that_refuses_everything_is_refused_in_words() {
     let meters = Simulated::with(Options { frozen: true, ..Options::default() });
     for (status, says) in [(0x05, "no such object"), (0x10, "device state conflict"), (0xD0, "0xD0")] {
         let refused_assemblies = (100..=108).map(|assembly| (assembly, status)).collect();
-        meters.break_it(0, Faults { refused_assemblies, ..Faults::default() });
+        meters.break_it(0, Defects { refused_assemblies, ..Defects::default() });
         let ended = failed("refusals", &meters.eip(0), "refused");
         assert!(ended.error().contains(says), "{ended:#?}");
     }
@@ -251,7 +251,7 @@ fn a_meter_that_refuses_everything_is_refused_in_words() {
         // Wherever a table is. All 65,536 would take the simulated meter longer than a gather may last.
         let addresses = (0..0x0600).chain(0x1000..0x1200).chain(0x4000..0x4010);
         let modbus_exceptions = addresses.map(|address| (address, code)).collect();
-        meters.break_it(0, Faults { modbus_exceptions, ..Faults::default() });
+        meters.break_it(0, Defects { modbus_exceptions, ..Defects::default() });
         let ended = failed("exceptions", &format!("modbus://{}", meters.modbus(0)), "refused");
         assert!(ended.error().to_lowercase().contains(says), "{code}: {ended:#?}");
     }

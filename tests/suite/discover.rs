@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use telegraf_pm500::meter::identity::Identity;
-use telegraf_pm500::simulator::{Faults, Options};
+use telegraf_pm500::simulator::{Defects, Options};
 
 use crate::common::peer::scratch;
 use crate::common::program::{config, run};
@@ -22,7 +22,7 @@ fn plant() -> (Simulated, [Ipv4Addr; 3], String) {
         product_name: "1756-EN2T/D".to_owned(),
         ..simulated.meter(2).identity()
     };
-    simulated.break_it(2, Faults { identity: Some(other), ..Faults::default() });
+    simulated.break_it(2, Defects { identity: Some(other), ..Defects::default() });
     let addresses = [0, 1, 2].map(|n| Ipv4Addr::from(u32::from(bind) + n));
     (simulated, addresses, port.to_string())
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use telegraf_pm500::meter::identity::Identity;
-use telegraf_pm500::simulator::{Faults, Options};
+use telegraf_pm500::simulator::{Defects, Options};
 
 use crate::common::fake;
 use crate::common::line::Line;
@@ -111,7 +111,7 @@ fn newlines_during_a_slow_gather_make_one_gather_after_it() {
     let config = plugin("coalesced", options, &[("a", meters.eip(0))]);
     let mut program = start(&config, &["--poll_interval_disabled"]);
     program.wait_for_log("The map is inferred");
-    meters.break_it(0, Faults { delay_next_reply: Some(Duration::from_secs(3)), ..Faults::default() });
+    meters.break_it(0, Defects { delay_next_reply: Some(Duration::from_secs(3)), ..Defects::default() });
     program.send("\n");
     meters.wait_until(0, "asked", |record| record.sessions == 1);
     for _ in 0..5 {
@@ -371,7 +371,7 @@ fn another_meter_at_the_same_address_is_said_after_a_restart_and_while_it_runs()
     let own = meters.meter(0).identity();
     let other = |serial| {
         let identity = Some(Identity { serial, ..own.clone() });
-        Faults { identity, ..Faults::default() }
+        Defects { identity, ..Defects::default() }
     };
     meters.break_it(0, other(123));
     let mut second = start(&config, &[]);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use telegraf_pm500::collector::Collector;
 use telegraf_pm500::meter::Table;
-use telegraf_pm500::simulator::Faults;
+use telegraf_pm500::simulator::Defects;
 
 use crate::common::peer::scratch;
 use crate::common::program::{Program, config, run};
@@ -35,7 +35,7 @@ async fn replies_over_ethernet_ip_that_are_refused_cut_or_no_answer_are_kept_as_
     let tables = [Table::Alarm];
 
     let mut refused = collector(&options);
-    meter.set_faults(Faults { refused_assemblies: BTreeMap::from([(108, 0x10)]), ..Faults::default() });
+    meter.set_defects(Defects { refused_assemblies: BTreeMap::from([(108, 0x10)]), ..Defects::default() });
     let kept = exhibits(&mut refused, &tables).await;
     let (what, bytes) = only(&kept);
     assert!(what.starts_with("the read of assembly 108 is refused: CIP status 0x10, "), "{what}");
@@ -44,23 +44,23 @@ async fn replies_over_ethernet_ip_that_are_refused_cut_or_no_answer_are_kept_as_
     assert!(only(&kept).0.ends_with("; 2 times, last 44 bytes"), "{kept:?}");
 
     let mut sized = collector(&options);
-    meter.set_faults(Faults { assembly_sizes: BTreeMap::from([(108, 6)]), ..Faults::default() });
+    meter.set_defects(Defects { assembly_sizes: BTreeMap::from([(108, 6)]), ..Defects::default() });
     let kept = exhibits(&mut sized, &tables).await;
     assert_eq!(only(&kept).1, [6, 0], "the size that the meter told: {kept:?}");
 
     let mut stranger = collector(&options);
-    meter.set_faults(Faults::default());
+    meter.set_defects(Defects::default());
     gather(&mut stranger, &tables).await;
-    meter.set_faults(Faults { session_handle: Some(0x0BAD_CAFE), ..Faults::default() });
+    meter.set_defects(Defects { session_handle: Some(0x0BAD_CAFE), ..Defects::default() });
     let kept = exhibits(&mut stranger, &tables).await;
     let seen =
         kept.iter().find(|exhibit| exhibit.contains("another session")).unwrap_or_else(|| panic!("{kept:?}"));
     assert!(seen.contains("fecaad0b"), "{seen}");
 
     let mut cut = collector(&options);
-    meter.set_faults(Faults::default());
+    meter.set_defects(Defects::default());
     gather(&mut cut, &tables).await;
-    meter.set_faults(Faults { truncate_next_reply: Some(30), ..Faults::default() });
+    meter.set_defects(Defects { truncate_next_reply: Some(30), ..Defects::default() });
     let kept = exhibits(&mut cut, &tables).await;
     assert_eq!(only(&kept).1.len(), 30, "{kept:?}");
 }
@@ -72,14 +72,14 @@ async fn modbus_exceptions_and_short_replies_are_kept_as_they_came() {
     let options = format!("address = \"{}\"\nconnection = \"modbus\"\ntables = [\"energy\"]", relay.address);
     let mut refused = collector(&options);
     gather(&mut refused, &[Table::Energy]).await;
-    meter.set_faults(Faults { modbus_exceptions: BTreeMap::from([(0x0500, 4)]), ..Faults::default() });
+    meter.set_defects(Defects { modbus_exceptions: BTreeMap::from([(0x0500, 4)]), ..Defects::default() });
     let kept = exhibits(&mut refused, &[Table::Energy]).await;
     let last = kept.last().unwrap();
     assert!(last.starts_with("the read of 0x05") && last.contains("Modbus exception 0x04"), "{kept:?}");
     assert!(last.ends_with("00000003018304"), "{kept:?}");
 
     let mut short = collector(&options);
-    meter.set_faults(Faults::default());
+    meter.set_defects(Defects::default());
     gather(&mut short, &[Table::Energy]).await;
     relay.spoil(|exchange| {
         let mut reply = exchange.reply.clone();
@@ -96,7 +96,7 @@ async fn modbus_exceptions_and_short_replies_are_kept_as_they_came() {
 #[test]
 fn check_shows_the_bytes_and_the_log_shows_each_kind_once() {
     let meters = Simulated::start(1);
-    meters.break_it(0, Faults { refused_assemblies: BTreeMap::from([(101, 0x05)]), ..Faults::default() });
+    meters.break_it(0, Defects { refused_assemblies: BTreeMap::from([(101, 0x05)]), ..Defects::default() });
     let text = format!(
         "[[inputs.powermonitor_500]]\nstate_file = \"\"\ninterval = \"200ms\"\n[[inputs.powermonitor_500.meter]]\n\
          name = \"a\"\naddress = \"{}\"\n",

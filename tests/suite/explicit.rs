@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use telegraf_pm500::meter::identity::Identity;
 use telegraf_pm500::meter::{Profile, Table, Value};
-use telegraf_pm500::simulator::{Asked, Faults, Options, Record, SimulatedMeter};
+use telegraf_pm500::simulator::{Asked, Defects, Options, Record, SimulatedMeter};
 use telegraf_pm500::source::{Failure, FailureKind, Timeouts};
 
 use crate::common::reading::{
@@ -144,24 +144,24 @@ async fn a_meter_that_went_silent_costs_two_timeouts_and_not_one_per_assembly() 
     let meter = meter(frozen()).await;
     let mut reading = source(meter.eip(), HASTY);
     reading.gather(&ALL).await;
-    meter.set_faults(Faults { silent: true, ..Faults::default() });
+    meter.set_defects(Defects { silent: true, ..Defects::default() });
     reading.gather(&ALL).await;
     assert_eq!((reading.traffic.timeouts, reading.failed()), (2, crate::common::reading::set(&ALL)));
-    meter.set_faults(Faults::default());
+    meter.set_defects(Defects::default());
     reading.gather(&ALL).await;
     reading.assert_true(&meter, &ALL);
 }
 
 #[tokio::test]
 async fn an_assembly_that_is_refused_or_has_another_size_costs_its_own_table_and_is_said_once() {
-    let refused = Faults { refused_assemblies: BTreeMap::from([(108, 0x08)]), ..Faults::default() };
-    let resized = Faults { assembly_sizes: BTreeMap::from([(108, 8)]), ..Faults::default() };
+    let refused = Defects { refused_assemblies: BTreeMap::from([(108, 0x08)]), ..Defects::default() };
+    let resized = Defects { assembly_sizes: BTreeMap::from([(108, 8)]), ..Defects::default() };
     for (faults, says) in [
         (refused, "assembly 108 is refused: CIP status 0x08, service not supported"),
         (resized, "assembly 108 has 8 bytes, the profile expects 4"),
     ] {
         let meter = meter(frozen()).await;
-        meter.set_faults(faults);
+        meter.set_defects(faults);
         let mut collector = collector(&format!("address = \"{}\"", meter.eip()));
         let mut said = Vec::new();
         for _ in 0..3 {
@@ -203,7 +203,7 @@ async fn an_assembly_that_never_answers_costs_its_own_table() {
 #[tokio::test]
 async fn an_assembly_of_another_size_is_not_decoded_even_if_the_meter_says_otherwise() {
     let meter = meter(frozen()).await;
-    meter.set_faults(Faults { assembly_sizes: BTreeMap::from([(102, 76)]), ..Faults::default() });
+    meter.set_defects(Defects { assembly_sizes: BTreeMap::from([(102, 76)]), ..Defects::default() });
     let mut reading = source(meter.eip(), PATIENT);
     reading.gather(&[Table::Realtime]).await;
     let says = "assembly 102 has 76 bytes, the profile expects 72".to_owned();
@@ -211,7 +211,7 @@ async fn an_assembly_of_another_size_is_not_decoded_even_if_the_meter_says_other
     assert_eq!(asked(&meter.record(), 102, 3), 0, "data that cannot be decoded is not even asked for");
 
     // The size is right when asked for and wrong in the data.
-    meter.set_faults(Faults::default());
+    meter.set_defects(Defects::default());
     let relay = relay(&meter).await;
     let mut reading = source(relay.address, PATIENT);
     relay.spoil(once(102, |exchange| {
@@ -235,7 +235,7 @@ async fn another_device_is_not_read_unless_the_configuration_says_so() {
         product_name: "PowerFlex 525".to_owned(),
     };
     let meter = meter(frozen()).await;
-    meter.set_faults(Faults { identity: Some(drive), ..Faults::default() });
+    meter.set_defects(Defects { identity: Some(drive), ..Defects::default() });
     let mut reading = source(meter.eip(), PATIENT);
     reading.gather(&[Table::Realtime, Table::Alarm]).await;
     assert_eq!(reading.failed(), crate::common::reading::set(&[Table::Realtime, Table::Alarm]));
@@ -252,7 +252,7 @@ async fn another_device_is_not_read_unless_the_configuration_says_so() {
         let lines = gather(&mut collector, &[Table::Realtime]).await;
         assert_eq!((lines.result(), lines.has("powermonitor_500")), (result, policy == "warn"));
     }
-    meter.set_faults(Faults::default());
+    meter.set_defects(Defects::default());
     reading.gather(&[Table::Realtime, Table::Alarm]).await;
     reading.assert_true(&meter, &[Table::Realtime, Table::Alarm]);
 }
@@ -371,7 +371,7 @@ async fn a_reply_that_breaks_off_costs_its_block_and_the_next_session_is_sound()
     let mut reading = source(meter.eip(), PATIENT);
     reading.gather(&[Table::Realtime, Table::Alarm]).await;
     for length in [0, 10, 24, 60] {
-        meter.set_faults(Faults { truncate_next_reply: Some(length), ..Faults::default() });
+        meter.set_defects(Defects { truncate_next_reply: Some(length), ..Defects::default() });
         reading.gather(&[Table::Alarm, Table::Realtime]).await;
         // Found at the first request of a gather it may as well have been idleness: asked again at once.
         reading.assert_true(&meter, &[Table::Realtime, Table::Alarm]);

@@ -11,7 +11,7 @@ use telegraf_pm500::collector::{Collector, task};
 use telegraf_pm500::config::MeterConfig;
 use telegraf_pm500::meter::Table;
 use telegraf_pm500::meter::WordOrder;
-use telegraf_pm500::simulator::{Faults, Options, SimulatedMeter};
+use telegraf_pm500::simulator::{Defects, Options, SimulatedMeter};
 use tokio::time::sleep;
 
 use crate::common::line::Line;
@@ -150,12 +150,12 @@ async fn an_outage_over_boundaries_leaves_labeled_intervals_that_lose_nothing() 
     let meter = meter(Options::default()).await;
     let config = short(&meter, "timeout = \"100ms\"\ngather_timeout = \"200ms\"");
     // It fails at a boundary, and nobody heals it before the one after the next has passed.
-    let (silent, healed) = (Faults { silent: true, ..Faults::default() }, Faults::default());
+    let (silent, healed) = (Defects { silent: true, ..Defects::default() }, Defects::default());
     let heal = async {
         sleep(Duration::from_millis(4 * LENGTH as u64)).await;
-        meter.set_faults(silent);
+        meter.set_defects(silent);
         sleep(Duration::from_millis(3 * LENGTH as u64)).await;
-        meter.set_faults(healed);
+        meter.set_defects(healed);
     };
     let (lines, ()) = tokio::join!(run(config, 9, |_| ()), heal);
     let intervals = of(&lines, INTERVAL);

@@ -9,7 +9,7 @@ use telegraf_pm500::collector::Collector;
 use telegraf_pm500::collector::state::State;
 use telegraf_pm500::enip::forward_open::Application::{InputOnly, ListenOnly};
 use telegraf_pm500::meter::Table::{Alarm, Realtime};
-use telegraf_pm500::simulator::{Faults, Options, OwnerOptions, Record, SimulatedMeter, Simulator, Variant};
+use telegraf_pm500::simulator::{Defects, Options, OwnerOptions, Record, SimulatedMeter, Simulator, Variant};
 use telegraf_pm500::source::Notice;
 use telegraf_pm500::source::Shared;
 use telegraf_pm500::source::listen::Settings;
@@ -82,9 +82,9 @@ fn what_the_plc_owns_is_heard_and_the_rest_is_read_into_the_same_line_with_the_o
         assert_eq!(connected(&record), [(InputOnly, 101), (ListenOnly, 101)]);
 
         // From now on the last frame grows older while 102 is read anew.
-        let mut faults = Faults::default();
+        let mut faults = Defects::default();
         faults.frames.drop_all = true;
-        meter.set_faults(faults);
+        meter.set_defects(faults);
         gather(&mut collector, &[Realtime]).await;
         let before = SystemTime::now();
         let lines = gather(&mut collector, &[Realtime]).await;

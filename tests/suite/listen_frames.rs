@@ -8,7 +8,7 @@ use socket2::SockRef;
 use telegraf_pm500::enip::class1::Frame;
 use telegraf_pm500::meter::Table::Realtime;
 use telegraf_pm500::meter::Value;
-use telegraf_pm500::simulator::{Faults, FrameFaults, Options, Owner, SimulatedMeter};
+use telegraf_pm500::simulator::{Defects, FrameDefects, Options, Owner, SimulatedMeter};
 use telegraf_pm500::source::listen::Settings;
 use tokio::time::Instant;
 
@@ -45,9 +45,9 @@ impl Stage {
         let meter = meter(frozen()).await;
         let _owner = Owner::start(meter.eip(), Ipv4Addr::new(127, 0, 1, 1), owner_of(101, SLOW)).unwrap();
         _owner.opened().await;
-        let mut faults = Faults::default();
+        let mut faults = Defects::default();
         faults.frames.drop_all = true;
-        meter.set_faults(faults);
+        meter.set_defects(faults);
         let _tap = Tap::on(&meter).await;
         let settings = Settings { rpi: Some(SLOW), fallback: false, ..settings };
         let mut reading = listener(_tap.relay.address, settings, Duration::ZERO);
@@ -193,8 +193,8 @@ fn frames_of_another_length_are_kept_and_named_as_what_is_wrong() {
     alone(async {
         let meter = meter(frozen()).await;
         let _plc = owner(&meter, 1, owner_of(101, RPI)).await;
-        let frames = FrameFaults { length: Some(52), ..FrameFaults::default() };
-        meter.set_faults(Faults { frames, ..Faults::default() });
+        let frames = FrameDefects { length: Some(52), ..FrameDefects::default() };
+        meter.set_defects(Defects { frames, ..Defects::default() });
         let options = "connection = \"listen_only\"\ntimeout = \"200ms\"";
         let mut collector = collector(&format!("address = \"{}\"\n{options}", meter.eip()));
         let is_frame = |exhibit: &String| exhibit.starts_with("assembly 101: a frame of another length");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use telegraf_pm500::enip::status::Refusal;
 use telegraf_pm500::meter::Table::Realtime;
-use telegraf_pm500::simulator::{Faults, Options, OwnerOptions, SimulatedMeter, Variant};
+use telegraf_pm500::simulator::{Defects, Options, OwnerOptions, SimulatedMeter, Variant};
 use telegraf_pm500::source::listen::Settings;
 use telegraf_pm500::source::{FailureKind, Notice};
 
@@ -25,7 +25,7 @@ const HOUR: Option<Duration> = Some(Duration::from_secs(3600));
 fn refuse<const N: usize>(meter: &SimulatedMeter, refusals: [(u8, &[u16]); N]) {
     let refusal = |(general, extended): (u8, &[u16])| Refusal { general, extended: extended.to_vec() };
     let refused_opens = VecDeque::from(refusals.map(refusal));
-    meter.set_faults(Faults { refused_opens, ..Faults::default() });
+    meter.set_defects(Defects { refused_opens, ..Defects::default() });
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn only_a_wrong_interval_leads_to_another_try_and_never_to_endless_ones() {
         let moody =
             |number: u16| Refusal { general: 1, extended: vec![0x0112, 0, 0, 0, 11_000 + 1000 * number, 0] };
         let refused_opens = (0..40).map(moody).collect();
-        meter.set_faults(Faults { refused_opens, ..Faults::default() });
+        meter.set_defects(Defects { refused_opens, ..Defects::default() });
         let tap = Tap::on(&meter).await;
         let mut reading = listener(tap.relay.address, settings(), DEADLINE);
         reading.gather(&[Realtime]).await;
@@ -289,10 +289,10 @@ fn frames_of_another_length_are_counted_and_never_decoded() {
     alone(async {
         let meter = meter(frozen()).await;
         let _owner = owner(&meter, 1, owner_of(101, RPI)).await;
-        let mut faults = Faults::default();
+        let mut faults = Defects::default();
         // A status header before the data.
         faults.frames.length = Some(52);
-        meter.set_faults(faults);
+        meter.set_defects(faults);
         let alone_by_frames = Settings { rpi: Some(RPI), fallback: false, ..settings() };
         let mut reading = listener(meter.eip(), alone_by_frames, RPI);
         gather_until(&mut reading, &[Realtime], "dropped five", |r| r.traffic.frames_dropped >= 5).await;

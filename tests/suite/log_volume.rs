@@ -1,6 +1,6 @@
 //! What a fault that comes and goes writes on stderr, which Telegraf keeps in its log.
 
-use telegraf_pm500::simulator::Faults;
+use telegraf_pm500::simulator::Defects;
 
 use crate::common::peer::scratch;
 use crate::common::program::{Program, config};
@@ -21,13 +21,13 @@ fn a_meter_that_flaps_is_counted_in_the_log_and_a_new_kind_of_fault_is_said_all_
     };
     for _ in 0..10 {
         stands(1);
-        meters.break_it(0, Faults { silent: true, ..Faults::default() });
+        meters.break_it(0, Defects { silent: true, ..Defects::default() });
         stands(0);
-        meters.break_it(0, Faults::default());
+        meters.break_it(0, Defects::default());
     }
     stands(1);
     let refused_assemblies = [101, 102, 108].map(|assembly| (assembly, 0x10)).into();
-    meters.break_it(0, Faults { refused_assemblies, ..Faults::default() });
+    meters.break_it(0, Defects { refused_assemblies, ..Defects::default() });
     program.wait_for_log("E! Meter \"a\": assembly 101");
     let ended = program.finish();
     let said: Vec<_> = ended.err.lines().filter(|line| line.contains("Meter \"a\"")).collect();

@@ -265,5 +265,9 @@ async fn a_map_that_was_proven_stays_so_over_a_restart_in_a_night_without_load()
     assert!(dark.iter().all(|lines| lines.has("powermonitor_500")));
     assert_eq!(said(&dark).0.unwrap().text("map_check"), "consistent", "it was proven in the day");
     let dark = gathers(&mut unknown, &USUAL, 3).await;
-    assert_eq!(said(&dark).0.unwrap().text("map_check"), "not provable under this load", "nothing was proven ever");
+    assert_eq!(
+        said(&dark).0.unwrap().text("map_check"),
+        "not provable under this load",
+        "nothing was proven ever"
+    );
 }

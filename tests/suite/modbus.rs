@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telegraf_pm500::meter::{Profile, Table, Value, WordOrder};
-use telegraf_pm500::simulator::{Asked, Faults, Options, Record, SimulatedMeter};
+use telegraf_pm500::simulator::{Asked, Defects, Options, Record, SimulatedMeter};
 use telegraf_pm500::source::modbus::Settings;
 use telegraf_pm500::source::{FailureKind, Timeouts};
 
@@ -151,7 +151,10 @@ async fn a_hole_in_the_registers_is_learned_once_and_costs_no_value() {
 async fn one_refused_register_costs_its_own_field_and_is_not_asked_for_again_within_the_hour() {
     for code in [2, 3] {
         let meter = meter(frozen()).await;
-        meter.set_faults(Faults { modbus_exceptions: BTreeMap::from([(0x0055, code)]), ..Faults::default() });
+        meter.set_defects(Defects {
+            modbus_exceptions: BTreeMap::from([(0x0055, code)]),
+            ..Defects::default()
+        });
         let mut reading = source(meter.modbus(), PATIENT, SETTINGS);
         let mut requests = Vec::new();
         for _ in 0..3 {
@@ -172,7 +175,7 @@ async fn one_refused_register_costs_its_own_field_and_is_not_asked_for_again_wit
 #[tokio::test]
 async fn a_refused_register_is_partial_and_said_once_and_every_other_field_is_emitted() {
     let meter = meter(frozen()).await;
-    meter.set_faults(Faults { modbus_exceptions: BTreeMap::from([(0x0510, 2)]), ..Faults::default() });
+    meter.set_defects(Defects { modbus_exceptions: BTreeMap::from([(0x0510, 2)]), ..Defects::default() });
     let mut collector = collector(&format!("address = \"{}\"\nconnection = \"modbus\"", meter.modbus()));
     let mut said = 0;
     for _ in 0..3 {
@@ -219,7 +222,7 @@ async fn a_meter_that_knows_neither_function_is_asked_six_times_and_said_to_refu
 #[tokio::test]
 async fn a_device_failure_of_one_register_costs_its_own_field() {
     let meter = meter(frozen()).await;
-    meter.set_faults(Faults { modbus_exceptions: BTreeMap::from([(0x0510, 4)]), ..Faults::default() });
+    meter.set_defects(Defects { modbus_exceptions: BTreeMap::from([(0x0510, 4)]), ..Defects::default() });
     let mut reading = source(meter.modbus(), PATIENT, SETTINGS);
     for _ in 0..2 {
         reading.gather(&USUAL).await;
@@ -232,12 +235,15 @@ async fn a_device_failure_of_one_register_costs_its_own_field() {
 async fn a_busy_meter_is_left_alone_for_the_rest_of_the_gather_and_nothing_is_split() {
     for code in [5, 6, 0x0A, 0x0B] {
         let meter = meter(frozen()).await;
-        meter.set_faults(Faults { modbus_exceptions: BTreeMap::from([(0x0500, code)]), ..Faults::default() });
+        meter.set_defects(Defects {
+            modbus_exceptions: BTreeMap::from([(0x0500, code)]),
+            ..Defects::default()
+        });
         let mut reading = source(meter.modbus(), PATIENT, SETTINGS);
         reading.gather(&USUAL).await;
         assert_eq!(reading.missing(&meter, Table::Realtime), [""; 0]);
         assert_eq!((reading.traffic.requests, reading.failed()), (2, set(&[Table::Energy, Table::Alarm])));
-        meter.set_faults(Faults::default());
+        meter.set_defects(Defects::default());
         reading.gather(&USUAL).await;
         reading.assert_true(&meter, &USUAL);
         assert_eq!(reading.traffic.requests, 5);
@@ -377,7 +383,7 @@ async fn a_slow_gather_that_is_cut_off_says_so_only_of_the_tables_it_did_not_fin
 async fn every_table_is_read_without_the_password_whatever_the_size_of_a_read() {
     for max_registers in [4, 16, 125] {
         let meter = meter(Options { hole: true, ..frozen() }).await;
-        meter.set_faults(Faults { modbus_exceptions: BTreeMap::from([(0x1002, 2)]), ..Faults::default() });
+        meter.set_defects(Defects { modbus_exceptions: BTreeMap::from([(0x1002, 2)]), ..Defects::default() });
         let mut reading = source(meter.modbus(), PATIENT, Settings { max_registers, ..SETTINGS });
         for _ in 0..2 {
             reading.gather(&ALL).await;
@@ -391,11 +397,11 @@ async fn every_table_is_read_without_the_password_whatever_the_size_of_a_read() 
 async fn a_meter_that_went_silent_costs_two_timeouts_and_comes_back() {
     let meter = meter(frozen()).await;
     let mut reading = source(meter.modbus(), HASTY, SETTINGS);
-    meter.set_faults(Faults { silent: true, ..Faults::default() });
+    meter.set_defects(Defects { silent: true, ..Defects::default() });
     reading.gather(&ALL).await;
     assert_eq!((reading.traffic.timeouts, reading.failed()), (2, set(&ALL)));
     // The simulated meter answers late, to a connection that is no more.
-    meter.set_faults(Faults { delay_next_reply: Some(Duration::from_millis(1)), ..Faults::default() });
+    meter.set_defects(Defects { delay_next_reply: Some(Duration::from_millis(1)), ..Defects::default() });
     reading.gather(&ALL).await;
     reading.assert_true(&meter, &ALL);
 }

@@ -11,7 +11,7 @@ use telegraf_pm500::collector::{Collector, task};
 use telegraf_pm500::config::{Config, Overrides};
 use telegraf_pm500::meter::Table;
 use telegraf_pm500::meter::reading::milliseconds;
-use telegraf_pm500::simulator::{Faults, Options, SimulatedMeter};
+use telegraf_pm500::simulator::{Defects, Options, SimulatedMeter};
 
 use crate::common::lines::Lines;
 use crate::common::peer::scratch;
@@ -75,16 +75,16 @@ async fn a_whole_life_with_everything_turned_on_writes_nothing() {
     }
     assert_eq!(lines.result(), "success");
 
-    // Faults, retries and what is learned from them are part of life.
-    let faults = Faults {
+    // Defects, retries and what is learned from them are part of life.
+    let faults = Defects {
         refused_assemblies: BTreeMap::from([(102, 0x10), (108, 0x08)]),
         modbus_exceptions: BTreeMap::from([(0x0052, 2), (0x0510, 4), (0x1100, 3)]),
         truncate_next_reply: Some(30),
-        ..Faults::default()
+        ..Defects::default()
     };
-    for faults in [faults, Faults::default(), Faults::default()] {
-        over_eip.set_faults(faults.clone());
-        over_modbus.set_faults(faults);
+    for faults in [faults, Defects::default(), Defects::default()] {
+        over_eip.set_defects(faults.clone());
+        over_modbus.set_defects(faults);
         eip.gather(due).await;
         gather(&mut modbus, &over_modbus_due).await;
     }
@@ -210,7 +210,7 @@ async fn a_table_of_which_nothing_can_leave_yet_has_no_line_and_is_said_to_have_
     let meter = meter(frozen()).await;
     // Without the hours counter, which shows nothing odd.
     let modbus_exceptions = [(0x0520, 2)].into();
-    meter.set_faults(Faults { modbus_exceptions, ..Faults::default() });
+    meter.set_defects(Defects { modbus_exceptions, ..Defects::default() });
     let settings = Arc::new(config(&beside(&meter)));
     let state = State::in_memory();
     for odd in [false, true, false] {

@@ -9,7 +9,7 @@ use telegraf_pm500::meter::element::{Element, Use};
 use telegraf_pm500::meter::identity::Identity;
 use telegraf_pm500::meter::names::ACTIVE_IMPORT;
 use telegraf_pm500::meter::{Profile, Table};
-use telegraf_pm500::simulator::{Faults, Options};
+use telegraf_pm500::simulator::{Defects, Options};
 
 use crate::common::fake;
 use crate::common::line::{Line, Value};
@@ -147,7 +147,7 @@ fn every_field_of_every_line_has_the_type_that_is_described() {
     meters.stop(0);
     program.wait_for("an outage", |line| line.is("eip", "_status") && line.integer("up") == 0);
     let other = Identity { serial: 1, ..meters.meter(0).identity() };
-    meters.break_it(0, Faults { identity: Some(other), ..Faults::default() });
+    meters.break_it(0, Defects { identity: Some(other), ..Defects::default() });
     meters.restart(0);
     program.wait_for_all(&[
         &|line| line.is_event("eip", "gap"),
@@ -190,20 +190,20 @@ fn every_field_of_every_line_has_the_type_that_is_described() {
     let sizes = |sizes: &[(u16, u16)]| sizes.iter().copied().collect();
     let stranger = Identity { device_type: 12, ..meters.meter(0).identity() };
     let faults = [
-        Faults { refused_assemblies: refused(&[101]), ..Faults::default() },
-        Faults { refused_assemblies: refused(&[101, 102, 108]), ..Faults::default() },
-        Faults { assembly_sizes: sizes(&[(108, 6)]), ..Faults::default() },
-        Faults { identity: Some(stranger), ..Faults::default() },
-        Faults { truncate_next_reply: Some(20), ..Faults::default() },
-        Faults { session_handle: Some(1), ..Faults::default() },
-        Faults { silent: true, ..Faults::default() },
+        Defects { refused_assemblies: refused(&[101]), ..Defects::default() },
+        Defects { refused_assemblies: refused(&[101, 102, 108]), ..Defects::default() },
+        Defects { assembly_sizes: sizes(&[(108, 6)]), ..Defects::default() },
+        Defects { identity: Some(stranger), ..Defects::default() },
+        Defects { truncate_next_reply: Some(20), ..Defects::default() },
+        Defects { session_handle: Some(1), ..Defects::default() },
+        Defects { silent: true, ..Defects::default() },
     ];
     for fault in faults {
         meters.break_it(0, fault);
         seen.check(&described, &once(&directory, "timeout = \"300ms\"", &meters.eip(0)).lines());
     }
     let modbus_exceptions = [(0x0050, 2), (0x4000, 4)].into();
-    meters.break_it(1, Faults { modbus_exceptions, ..Faults::default() });
+    meters.break_it(1, Defects { modbus_exceptions, ..Defects::default() });
     seen.check(&described, &once(&directory, "connection = \"modbus\"", &meters.modbus(1)).lines());
     seen.check(&described, &once(&directory, "", &fake::closed()).lines());
     seen.check(&described, &once(&directory, "", "something.invalid").lines());

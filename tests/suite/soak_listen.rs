@@ -27,7 +27,9 @@ use crate::common::program::{Program, config};
 use crate::common::simulated::{DEADLINE, Simulated};
 use crate::common::usage::{Usage, machine};
 use telegraf_pm500::enip::forward_open::Application;
-use telegraf_pm500::simulator::{Faults, FrameFaults, Options, Owner, OwnerOptions, Record, SimulatedMeter};
+use telegraf_pm500::simulator::{
+    Defects, FrameDefects, Options, Owner, OwnerOptions, Record, SimulatedMeter,
+};
 
 /// Every assembly, each with an owner of its own.
 const ASSEMBLIES: std::ops::RangeInclusive<u8> = 100..=108;
@@ -66,18 +68,18 @@ fn soak(duration: Duration, meters: u32) {
     let mut program = start_plugin(&plant, interval);
     plant.wait_for_listeners();
 
-    plant.break_all(&FrameFaults::default());
+    plant.break_all(&FrameDefects::default());
     let began = Instant::now();
     let usage = |program: &Program| (began.elapsed().as_secs_f64(), Usage::of(program.id()));
     sleep(duration / 20);
     let start = usage(&program);
     sleep((duration / 2).saturating_sub(duration / 20));
     let middle = usage(&program);
-    plant.break_all(&FrameFaults { drop_next: WITHHELD, repeat_next: true, ..FrameFaults::default() });
+    plant.break_all(&FrameDefects { drop_next: WITHHELD, repeat_next: true, ..FrameDefects::default() });
     sleep(duration / 2);
     let end = usage(&program);
     assert!(
-        plant.meters().all(|meter| meter.faults().frames == FrameFaults::default()),
+        plant.meters().all(|meter| meter.defects().frames == FrameDefects::default()),
         "not all was withheld"
     );
     plant.break_all(&withhold_all());
@@ -148,8 +150,8 @@ fn print_usage(times: [(&str, &(f64, Usage)); 3], total: &Sum) {
     );
 }
 
-fn withhold_all() -> FrameFaults {
-    FrameFaults { drop_all: true, ..FrameFaults::default() }
+fn withhold_all() -> FrameDefects {
+    FrameDefects { drop_all: true, ..FrameDefects::default() }
 }
 
 /// The meters and the PLCs that own them.
@@ -185,9 +187,9 @@ impl Plant {
         self.simulated.meters().iter()
     }
 
-    fn break_all(&self, frames: &FrameFaults) {
+    fn break_all(&self, frames: &FrameDefects) {
         for meter in self.meters() {
-            meter.set_faults(Faults { frames: frames.clone(), ..Faults::default() });
+            meter.set_defects(Defects { frames: frames.clone(), ..Defects::default() });
         }
     }
 

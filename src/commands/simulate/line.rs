@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::super::GOOD;
 use super::voice::Voice;
 use crate::cli::LineArgs;
-use crate::simulator::{Line, LineFaults, LineOptions, Options};
+use crate::simulator::{Line, LineDefects, LineOptions, Options};
 
 /// Serves a line until SIGINT or SIGTERM.
 ///
@@ -34,11 +34,11 @@ pub(super) async fn serve(options: Options, args: &LineArgs) -> anyhow::Result<u
     .map_err(|error| {
         anyhow!("{error}; choose others with --serial-link, --gateway-port, --rtu-over-tcp-port")
     })?;
-    line.set_faults(LineFaults {
-        faults: args.line_fault.iter().copied().collect(),
+    line.set_defects(LineDefects {
+        defects: args.line_fault.iter().copied().collect(),
         every: args.line_fault_every,
         silent: args.silent_unit.iter().copied().collect(),
-        ..LineFaults::default()
+        ..LineDefects::default()
     });
     let (voice, silence) = Voice::new(io::stdout())?;
     voice.say(announcement(&line));

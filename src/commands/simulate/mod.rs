@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{ControllerArgs, OwnerArgs, SimulateArgs};
 use crate::host::descriptors;
 use crate::meter::Profile;
-use crate::simulator::{Faults, FrameFaults, FrameShape, Options, OwnerOptions, SimulatedMeter, Simulator};
+use crate::simulator::{Defects, FrameDefects, FrameShape, Options, OwnerOptions, SimulatedMeter, Simulator};
 
 use super::GOOD;
 use plcs::Life;
@@ -88,9 +88,9 @@ async fn serve(
     let fitting = OwnerOptions::fitting(&options.variants);
     let simulator = Simulator::start(Options { count, ..options }).await.map_err(explain)?;
     for meter in &simulator.meters {
-        meter.set_faults(Faults {
-            frames: FrameFaults { shape, ..FrameFaults::default() },
-            ..Faults::default()
+        meter.set_defects(Defects {
+            frames: FrameDefects { shape, ..FrameDefects::default() },
+            ..Defects::default()
         });
     }
     let elsewhere = owners.owner_of.map(|meter| SocketAddr::from((meter, eip_port)));

@@ -1,4 +1,4 @@
-//! The controller whose tags hold the meters' assemblies: its start, its lines, and the faults of its modules.
+//! The controller whose tags hold the meters' assemblies: its start, its lines, and the defects of its modules.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::voice::Voice;
 use crate::cli::ControllerArgs;
-use crate::simulator::{Controller, ControllerFaults, ControllerOptions, OwnerOptions};
+use crate::simulator::{Controller, ControllerDefects, ControllerOptions, OwnerOptions};
 
 /// Module connections that are not there by then come later, or never.
 const CONNECTED: Duration = Duration::from_secs(2);
@@ -41,7 +41,7 @@ pub(super) async fn start(
     let controller = Controller::start(meters, options)
         .await
         .map_err(|error| anyhow!("{error}; choose another address with --controller-address"))?;
-    controller.set_faults(faults(args, false));
+    controller.set_defects(defects(args, false));
     let _ = timeout(CONNECTED, controller.connected()).await;
     Ok(Some(controller))
 }
@@ -56,17 +56,17 @@ pub(super) fn announcement(controller: &Controller, args: &ControllerArgs) -> St
     text
 }
 
-/// Lives until the end, and faults its modules as it was told.
+/// Lives until the end, and defects its modules as it was told.
 pub(super) async fn run(controller: Controller, args: ControllerArgs, end: CancellationToken, voice: Voice) {
     let turns = async {
         let Some(healthy) = args.controller_fault_after else { return std::future::pending().await };
         loop {
             sleep(healthy).await;
-            controller.set_faults(faults(&args, true));
+            controller.set_defects(defects(&args, true));
             voice.say("simulated Logix controller: module connections faulted\n".to_owned());
             let Some(faulted) = args.controller_heal_after else { return std::future::pending().await };
             sleep(faulted).await;
-            controller.set_faults(faults(&args, false));
+            controller.set_defects(defects(&args, false));
             voice.say("simulated Logix controller: module connections healed\n".to_owned());
         }
     };
@@ -82,12 +82,12 @@ pub(super) async fn run(controller: Controller, args: ControllerArgs, end: Cance
     controller.end().await;
 }
 
-fn faults(args: &ControllerArgs, modules_faulted: bool) -> ControllerFaults {
-    ControllerFaults {
+fn defects(args: &ControllerArgs, modules_faulted: bool) -> ControllerDefects {
+    ControllerDefects {
         modules_faulted,
         delay: args.controller_delay.unwrap_or_default(),
         program_mode: args.controller_program_mode,
         fault_tags_lie: args.controller_fault_tags_lie,
-        ..ControllerFaults::default()
+        ..ControllerDefects::default()
     }
 }

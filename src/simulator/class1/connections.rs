@@ -19,7 +19,7 @@ use super::refusal::{
 use super::rules::Rules;
 use crate::enip::forward_open::{Application, ForwardOpen, Kind, Opened, SEQUENCE_COUNT_LEN, Triad};
 use crate::enip::status::Refusal;
-use crate::simulator::fault::FrameFaults;
+use crate::simulator::defect::FrameDefects;
 use crate::simulator::record::{IoRecord, OpenConnection};
 use crate::simulator::variant::Variant;
 
@@ -385,7 +385,7 @@ impl Connections {
     pub(super) fn produce(
         &mut self,
         now: Instant,
-        faults: &mut FrameFaults,
+        defects: &mut FrameDefects,
         mut read: impl FnMut(u8, u16) -> Vec<u8>,
         mut send: impl FnMut(&[u8], SocketAddrV4),
     ) {
@@ -399,13 +399,13 @@ impl Connections {
             let assembly = producer.assembly;
             let size = producer.size.saturating_sub(SEQUENCE_COUNT_LEN + header_len);
             let period = self.rules.sample_period;
-            let Some(bytes) = producer.produce(now, period, header_len, faults, || read(assembly, size))
+            let Some(bytes) = producer.produce(now, period, header_len, defects, || read(assembly, size))
             else {
                 continue;
             };
             *self.record.frames.entry(u16::from(assembly)).or_default() += 1;
             send(&bytes, producer.to);
-            if std::mem::take(&mut faults.repeat_next) {
+            if std::mem::take(&mut defects.repeat_next) {
                 send(&bytes, producer.to);
             }
         }

@@ -1,7 +1,7 @@
 //! The bytes of a frame: as the specification has them, or in one of the shapes that listeners do not expect.
 
 use crate::enip::class1::Frame;
-use crate::simulator::fault::FrameShape;
+use crate::simulator::defect::FrameShape;
 
 /// The 32-bit real-time header, "run".
 pub(super) const RUN: [u8; 4] = [1, 0, 0, 0];

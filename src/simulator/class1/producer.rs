@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::frame_shape;
 use crate::enip::class1::Frame;
 use crate::enip::forward_open::{ForwardOpen, Kind};
-use crate::simulator::fault::FrameFaults;
+use crate::simulator::defect::FrameDefects;
 
 /// What the connections of a stream have in common, and where the stream stands.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Producer {
         now: Instant,
         period: Duration,
         header_len: u16,
-        faults: &mut FrameFaults,
+        defects: &mut FrameDefects,
         read: impl FnOnce() -> Vec<u8>,
     ) -> Option<Vec<u8>> {
         let due = self.due;
@@ -88,22 +88,22 @@ impl Producer {
             self.sampled = Some(due);
             self.count = self.count.wrapping_add(1);
         }
-        self.sequence = self.sequence.wrapping_add(1).wrapping_add(faults.jump_next.take().unwrap_or(0));
-        if faults.drop_all {
+        self.sequence = self.sequence.wrapping_add(1).wrapping_add(defects.jump_next.take().unwrap_or(0));
+        if defects.drop_all {
             return None;
         }
-        if faults.drop_next > 0 {
-            faults.drop_next -= 1;
+        if defects.drop_next > 0 {
+            defects.drop_next -= 1;
             return None;
         }
-        let other_length = faults.length.map(|length| {
+        let other_length = defects.length.map(|length| {
             let mut data = self.sample.clone();
             data.resize(length, 0);
             data
         });
-        let connection = faults.connection.unwrap_or(self.t2o_id);
+        let connection = defects.connection.unwrap_or(self.t2o_id);
         let data = other_length.as_deref().unwrap_or(&self.sample);
         let frame = Frame { connection, sequence: self.sequence, count: self.count, data };
-        Some(frame_shape::encode(&frame, faults.shape))
+        Some(frame_shape::encode(&frame, defects.shape))
     }
 }

@@ -79,16 +79,16 @@ fn produce(meter: &Meter) -> Vec<(Vec<u8>, SocketAddrV4)> {
     let mut frames = Vec::new();
     let now = Instant::now();
     let silent = meter.is_silent();
-    meter.with_frame_faults(|faults| {
-        let faulty = faults.drop_all;
-        faults.drop_all = faulty || silent;
+    meter.with_frame_defects(|defects| {
+        let faulty = defects.drop_all;
+        defects.drop_all = faulty || silent;
         meter.connections().produce(
             now,
-            faults,
+            defects,
             |assembly, size| meter.assembly(u16::from(assembly), size),
             |bytes, to| frames.push((bytes.to_vec(), to)),
         );
-        faults.drop_all = faulty;
+        defects.drop_all = faulty;
     });
     frames
 }

@@ -12,7 +12,7 @@
 //! meter or its network befalls the tags as it would in a plant.
 
 mod connected;
-mod fault;
+mod defect;
 mod path;
 mod program;
 mod record;
@@ -29,7 +29,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-pub use fault::ControllerFaults;
+pub use defect::ControllerDefects;
 pub use record::ControllerRecord;
 pub use tag::{Atom, Shape, Tag};
 
@@ -107,7 +107,7 @@ impl Controller {
         self.address
     }
 
-    /// Its tags, as they are without faults.
+    /// Its tags, as they are without defects.
     pub fn tags(&self) -> &[Tag] {
         self.services.program().tags()
     }
@@ -122,14 +122,14 @@ impl Controller {
         self.services.record()
     }
 
-    /// The faults in force.
-    pub fn faults(&self) -> ControllerFaults {
-        self.services.faults()
+    /// The defects in force.
+    pub fn defects(&self) -> ControllerDefects {
+        self.services.defects()
     }
 
-    /// Replaces the faults in force; `ControllerFaults::default()` heals it.
-    pub fn set_faults(&self, faults: ControllerFaults) {
-        self.services.set_faults(faults);
+    /// Replaces the defects in force; `ControllerDefects::default()` heals it.
+    pub fn set_defects(&self, defects: ControllerDefects) {
+        self.services.set_defects(defects);
     }
 
     /// Its clients lose their connections, and nobody listens any more. Module connections live on.

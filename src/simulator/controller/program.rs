@@ -1,4 +1,4 @@
-//! The program: tags and their values. Module connections bring data in; when one of them faults, its tag keeps the
+//! The program: tags and their values. Module connections bring data in; when one of them defects, its tag keeps the
 //! last values, as a controller's does.
 
 use std::io;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fault::ControllerFaults;
+use super::defect::ControllerDefects;
 use super::path::Step;
 use super::tag::{Atom, Part, Shape, Tag, Value};
 use crate::meter::Profile;
@@ -105,22 +105,26 @@ impl Program {
     ///
     /// # Errors
     /// Why there is none.
-    pub(super) fn find(&self, steps: &[Step], faults: &ControllerFaults) -> Result<(Part, Vec<u8>), Missing> {
-        let there = self.tags.iter().filter(|tag| !faults.deleted.contains(&tag.name));
+    pub(super) fn find(
+        &self,
+        steps: &[Step],
+        defects: &ControllerDefects,
+    ) -> Result<(Part, Vec<u8>), Missing> {
+        let there = self.tags.iter().filter(|tag| !defects.deleted.contains(&tag.name));
         let found = there.filter_map(|tag| Some((tag, tag.rest(steps)?)));
         let (tag, rest) = found.max_by_key(|(tag, _)| tag.name.len()).ok_or(Missing::Tag)?;
-        if faults.hidden.contains(&tag.name) {
+        if defects.hidden.contains(&tag.name) {
             return Err(Missing::Access);
         }
-        let shape = shape(tag, faults);
+        let shape = shape(tag, defects);
         let part = shape.part(rest).ok_or(Missing::Part)?;
-        let mut bytes = self.bytes(tag, shape.size(), faults);
+        let mut bytes = self.bytes(tag, shape.size(), defects);
         bytes.resize(shape.size(), 0);
         Ok((part, bytes))
     }
 
-    fn bytes(&self, tag: &Tag, size: usize, faults: &ControllerFaults) -> Vec<u8> {
-        let of = |module: usize| self.modules.get(module).map(|module| module.keep(faults));
+    fn bytes(&self, tag: &Tag, size: usize, defects: &ControllerDefects) -> Vec<u8> {
+        let of = |module: usize| self.modules.get(module).map(|module| module.keep(defects));
         match tag.value {
             Value::Input(module) => of(module).map(|(input, _)| input).unwrap_or_default(),
             Value::Message(module) => of(module).map(|(_, message)| message).unwrap_or_default(),
@@ -130,8 +134,8 @@ impl Program {
             }
             Value::Faulted(first, end) => {
                 let modules = self.modules.get(first..end).unwrap_or_default();
-                let faulted = modules.iter().any(|module| module.is_faulted(faults));
-                let code = if faulted && !faults.fault_tags_lie { ENTRY_FAULT } else { 0 };
+                let faulted = modules.iter().any(|module| module.is_faulted(defects));
+                let code = if faulted && !defects.fault_tags_lie { ENTRY_FAULT } else { 0 };
                 match tag.shape {
                     Shape::Single(Atom::Bool) => vec![if code == 0 { 0 } else { 0xFF }],
                     _ => code.to_le_bytes().to_vec(),
@@ -141,10 +145,10 @@ impl Program {
     }
 }
 
-/// A tag's shape as its faults have it.
-fn shape(tag: &Tag, faults: &ControllerFaults) -> Shape {
-    let fewer = usize::from(faults.shortened.contains(&tag.name));
-    let atom = |atom| if faults.retyped.contains(&tag.name) { Atom::Dint } else { atom };
+/// A tag's shape as its defects have it.
+fn shape(tag: &Tag, defects: &ControllerDefects) -> Shape {
+    let fewer = usize::from(defects.shortened.contains(&tag.name));
+    let atom = |atom| if defects.retyped.contains(&tag.name) { Atom::Dint } else { atom };
     match tag.shape {
         Shape::Single(kind) => Shape::Single(atom(kind)),
         Shape::Array(kind, length) => Shape::Array(atom(kind), length.saturating_sub(fewer)),
@@ -173,19 +177,19 @@ fn module_tags(meter: u32, assembly: u8, module: usize) -> impl Iterator<Item = 
 }
 
 impl Module {
-    fn is_faulted(&self, faults: &ControllerFaults) -> bool {
-        faults.modules_faulted || self.owner.status() != OwnerStatus::Open
+    fn is_faulted(&self, defects: &ControllerDefects) -> bool {
+        defects.modules_faulted || self.owner.status() != OwnerStatus::Open
     }
 
     /// What the module's tags hold now: the input, and what the last message brought.
-    fn keep(&self, faults: &ControllerFaults) -> (Vec<u8>, Vec<u8>) {
+    fn keep(&self, defects: &ControllerDefects) -> (Vec<u8>, Vec<u8>) {
         let mut kept = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // A connection that is gone leaves its last data behind, and so does an inhibited one.
-        if !faults.modules_faulted || kept.input.is_empty() {
+        if !defects.modules_faulted || kept.input.is_empty() {
             kept.input = self.owner.data();
         }
         let due = kept.asked.is_none_or(|asked| asked.elapsed() >= MESSAGE_EVERY);
-        let answers = !faults.program_mode && !self.is_faulted(faults);
+        let answers = !defects.program_mode && !self.is_faulted(defects);
         if kept.message.is_empty() || (due && answers) {
             kept.message = kept.input.clone();
             kept.asked = Some(Instant::now());

@@ -14,7 +14,7 @@ use rust_ethernet_ip_protocol::cip::CipRequest;
 use tokio::sync::broadcast;
 
 use super::connected::{self, Connections};
-use super::fault::ControllerFaults;
+use super::defect::ControllerDefects;
 use super::path::{Path, Step};
 use super::program::Program;
 use super::record::ControllerRecord;
@@ -73,7 +73,7 @@ pub(super) struct Services {
 
 #[derive(Debug, Default)]
 struct State {
-    faults: ControllerFaults,
+    defects: ControllerDefects,
     record: ControllerRecord,
     connections: Connections,
 }
@@ -89,12 +89,12 @@ impl Services {
         &self.program
     }
 
-    pub(super) fn faults(&self) -> ControllerFaults {
-        self.state().faults.clone()
+    pub(super) fn defects(&self) -> ControllerDefects {
+        self.state().defects.clone()
     }
 
-    pub(super) fn set_faults(&self, faults: ControllerFaults) {
-        self.state().faults = faults;
+    pub(super) fn set_defects(&self, defects: ControllerDefects) {
+        self.state().defects = defects;
     }
 
     pub(super) fn record(&self) -> ControllerRecord {
@@ -176,9 +176,9 @@ impl Services {
             None => Err(refused(PATH_SEGMENT_ERROR)),
             Some(_) if request.writes() => Err(refused(PRIVILEGE_VIOLATION)),
             Some(Path::Tag(steps)) => {
-                let faults = self.faults();
+                let defects = self.defects();
                 let asked = (&steps[..], &request.data[..]);
-                tag_services::serve(&self.program, &faults, request.service, asked, room)
+                tag_services::serve(&self.program, &defects, request.service, asked, room)
             }
             Some(Path::Object { class: MESSAGE_ROUTER, .. }) if request.service == MULTIPLE_SERVICES => {
                 self.serve_many(&request.data, room)
@@ -253,7 +253,7 @@ impl Services {
             Err(Refusal { general, extended }) => (general, extended, Vec::new()),
         };
         let reads = [READ_TAG, READ_TAG_FRAGMENTED].contains(&service);
-        if reads && self.state().faults.status_truncated {
+        if reads && self.state().defects.status_truncated {
             return vec![service | REPLY, 0, general, 1];
         }
         let words = extended.iter().flat_map(|word| word.to_le_bytes());
@@ -320,7 +320,7 @@ impl Request {
 
 impl Host for Services {
     fn identity(&self) -> Identity {
-        let program = self.state().faults.program_mode;
+        let program = self.state().defects.program_mode;
         Identity {
             vendor: 1,
             device_type: 0x0E,
@@ -333,7 +333,7 @@ impl Host for Services {
     }
 
     fn is_silent(&self) -> bool {
-        self.state().faults.silent
+        self.state().defects.silent
     }
 
     fn register(&self) -> bool {
@@ -369,8 +369,8 @@ impl Host for Services {
     }
 
     fn take_damage(&self) -> Damage {
-        let faults = &mut self.state().faults;
-        let delay = faults.delay_next_reply.take().unwrap_or_default() + faults.delay;
+        let defects = &mut self.state().defects;
+        let delay = defects.delay_next_reply.take().unwrap_or_default() + defects.delay;
         Damage { delay: (!delay.is_zero()).then_some(delay), ..Damage::default() }
     }
 

@@ -3,7 +3,7 @@
 //! Read Tag (0x4C): elements UINT → type, data. Read Tag Fragmented (0x52): elements UINT, offset in bytes UDINT →
 //! type, data from there. What does not fit ends at the packet's size, with status 0x06. Source: 1756-PM020.
 
-use super::fault::ControllerFaults;
+use super::defect::ControllerDefects;
 use super::path::Step;
 use super::program::{Missing, Program};
 use crate::enip::status::Refusal;
@@ -33,12 +33,12 @@ pub(super) fn refused(general: u8) -> Refusal {
 /// Serves a request to a tag; `room` is for type and data.
 pub(super) fn serve(
     program: &Program,
-    faults: &ControllerFaults,
+    defects: &ControllerDefects,
     service: u8,
     (steps, data): (&[Step], &[u8]),
     room: usize,
 ) -> Outcome {
-    if faults.downloading {
+    if defects.downloading {
         return Err(refused(DEVICE_STATE_CONFLICT));
     }
     let (elements, offset) = match (service, data) {
@@ -49,7 +49,7 @@ pub(super) fn serve(
         (READ_TAG | READ_TAG_FRAGMENTED, _) => return Err(refused(NOT_ENOUGH_DATA)),
         _ => return Err(refused(SERVICE_NOT_SUPPORTED)),
     };
-    let (part, bytes) = program.find(steps, faults).map_err(|missing| {
+    let (part, bytes) = program.find(steps, defects).map_err(|missing| {
         refused(match missing {
             Missing::Tag => PATH_SEGMENT_ERROR,
             Missing::Part => PATH_DESTINATION_UNKNOWN,

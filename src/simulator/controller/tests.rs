@@ -145,13 +145,13 @@ async fn a_faulted_module_keeps_its_last_values_and_only_the_fault_tag_tells() {
     let (mut simulator, controller) = plant(ControllerOptions::default()).await;
     let before = controller.ask(&read("PM1_101:I.Data", 12));
     simulator.meters[0].exchange(7);
-    let inhibited = ControllerFaults { modules_faulted: true, ..ControllerFaults::default() };
-    controller.set_faults(inhibited.clone());
+    let inhibited = ControllerDefects { modules_faulted: true, ..ControllerDefects::default() };
+    controller.set_defects(inhibited.clone());
     assert_eq!(controller.ask(&read("PM1_101:I.Data", 12)), before);
     assert_ne!(controller.ask(&read("PM1_Fault", 1))[6..], [0; 4]);
-    controller.set_faults(ControllerFaults { fault_tags_lie: true, ..inhibited });
+    controller.set_defects(ControllerDefects { fault_tags_lie: true, ..inhibited });
     assert_eq!(controller.ask(&read("PM1_Fault", 1))[6..], [0; 4]);
-    controller.set_faults(ControllerFaults::default());
+    controller.set_defects(ControllerDefects::default());
     let changed = async {
         while controller.ask(&read("PM1_101:I.Data", 12)) == before {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -174,18 +174,18 @@ async fn a_faulted_module_keeps_its_last_values_and_only_the_fault_tag_tells() {
 async fn tags_are_deleted_retyped_shortened_and_hidden_and_a_download_takes_them_all() {
     let (_simulator, controller) = plant(ControllerOptions::default()).await;
     let one = || ["PM1_101".to_owned()].into();
-    let none = ControllerFaults::default;
-    let with = |faults| {
-        controller.set_faults(faults);
+    let none = ControllerDefects::default;
+    let with = |defects| {
+        controller.set_defects(defects);
         controller.status(&read("PM1_101", 12))
     };
-    assert_eq!(with(ControllerFaults { deleted: one(), ..none() }), [0x04]);
-    assert_eq!(with(ControllerFaults { shortened: one(), ..none() }), [0xFF, 0x05, 0x21]);
-    assert_eq!(with(ControllerFaults { hidden: one(), ..none() }), [0x0F]);
-    assert_eq!(with(ControllerFaults { downloading: true, ..none() }), [0x10]);
-    controller.set_faults(ControllerFaults { retyped: one(), ..none() });
+    assert_eq!(with(ControllerDefects { deleted: one(), ..none() }), [0x04]);
+    assert_eq!(with(ControllerDefects { shortened: one(), ..none() }), [0xFF, 0x05, 0x21]);
+    assert_eq!(with(ControllerDefects { hidden: one(), ..none() }), [0x0F]);
+    assert_eq!(with(ControllerDefects { downloading: true, ..none() }), [0x10]);
+    controller.set_defects(ControllerDefects { retyped: one(), ..none() });
     assert_eq!(controller.ask(&read("PM1_101", 12))[4..6], [0xC4, 0]);
-    controller.set_faults(ControllerFaults { status_truncated: true, ..none() });
+    controller.set_defects(ControllerDefects { status_truncated: true, ..none() });
     assert_eq!(controller.ask(&read("PM1_101", 12)), [0xCC, 0, 0, 1]);
 }
 

@@ -123,7 +123,7 @@ impl<H: Host> Client<H> {
         }
     }
 
-    /// Sends a reply, well or as the faults want it; whether the connection lives on.
+    /// Sends a reply, well or as the defects want it; whether the connection lives on.
     async fn send(&mut self, reply: &[u8], damage: Damage) -> io::Result<bool> {
         if let Some(delay) = damage.delay {
             sleep(delay).await;
@@ -236,7 +236,7 @@ fn reply(request: &EncapsulationHeader, session: u32, status: u32, data: &[u8]) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::{Faults, Options, Simulator};
+    use crate::simulator::{Defects, Options, Simulator};
     use tokio::io::AsyncReadExt;
 
     const WAIT: Duration = Duration::from_secs(10);
@@ -313,12 +313,12 @@ mod tests {
     async fn a_truncated_reply_is_the_last() {
         let simulator = simulator(Options::default()).await;
         let meter = &simulator.meters[0];
-        meter.set_faults(Faults { truncate_next_reply: Some(10), ..Faults::default() });
+        meter.set_defects(Defects { truncate_next_reply: Some(10), ..Defects::default() });
         let mut stream = TcpStream::connect(meter.eip()).await.unwrap();
         stream.write_all(&packet::encode(packet::LIST_SERVICES, 0, [7; 8], 0, &[])).await.unwrap();
         let mut bytes = Vec::new();
         timeout(WAIT, stream.read_to_end(&mut bytes)).await.unwrap().unwrap();
         assert_eq!(bytes.len(), 10);
-        assert_eq!(meter.faults(), Faults::default());
+        assert_eq!(meter.defects(), Defects::default());
     }
 }

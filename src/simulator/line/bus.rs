@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::fault::{LineFault, LineFaults};
+use super::defect::{LineDefects, LineFault};
 use super::rtu;
 use crate::simulator::meter::Meter;
 use crate::simulator::record::Asked;
@@ -38,7 +38,7 @@ pub(super) struct Bus {
 
 #[derive(Debug, Default)]
 struct State {
-    faults: LineFaults,
+    defects: LineDefects,
     record: LineRecord,
     answered: u32,
 }
@@ -47,7 +47,7 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) pdu: Vec<u8>,
-    /// Whether this is one of the answers that the faults concern.
+    /// Whether this is one of the answers that the defects concern.
     pub(super) faulty: bool,
 }
 
@@ -68,12 +68,12 @@ impl Bus {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn faults(&self) -> LineFaults {
-        self.state().faults.clone()
+    pub(super) fn defects(&self) -> LineDefects {
+        self.state().defects.clone()
     }
 
-    pub(super) fn set_faults(&self, faults: LineFaults) {
-        self.state().faults = faults;
+    pub(super) fn set_defects(&self, defects: LineDefects) {
+        self.state().defects = defects;
     }
 
     pub(super) fn record(&self) -> LineRecord {
@@ -93,24 +93,24 @@ impl Bus {
         let silent = {
             let mut state = self.state();
             *state.record.requests.entry(unit).or_default() += 1;
-            state.faults.silent.contains(&unit)
+            state.defects.silent.contains(&unit)
         };
         let meter = self.units.get(&unit).filter(|_| !silent)?;
-        if meter.faults().silent {
+        if meter.defects().silent {
             return None;
         }
         let pdu = answer(meter, pdu);
         let mut state = self.state();
         state.record.answers += 1;
         state.answered = state.answered.wrapping_add(1);
-        let faulty = state.answered.is_multiple_of(state.faults.every.max(1));
+        let faulty = state.answered.is_multiple_of(state.defects.every.max(1));
         Some(Answer { pdu, faulty })
     }
 
     /// The bytes that a master hears instead of an answer's frame.
     pub(super) fn heard(&self, unit: u8, request: &[u8], answer: &Answer) -> Vec<u8> {
-        let faults = self.faults().faults;
-        let has = |fault| answer.faulty && faults.contains(&fault);
+        let defects = self.defects().defects;
+        let has = |fault| answer.faulty && defects.contains(&fault);
         let shown = if has(LineFault::WrongUnit) { unit % 247 + 1 } else { unit };
         let mut frame = rtu::frame(shown, &answer.pdu);
         if has(LineFault::Crc) {
@@ -123,7 +123,7 @@ impl Bus {
         }
         let mut heard = Vec::new();
         // Every request is echoed: an adapter does not choose.
-        if faults.contains(&LineFault::Echo) {
+        if defects.contains(&LineFault::Echo) {
             heard.extend(request);
         }
         if has(LineFault::SecondMaster) {
@@ -139,8 +139,8 @@ impl Bus {
 
     /// Whether an answer is late, and by how much.
     pub(super) fn lateness(&self, answer: &Answer) -> Option<std::time::Duration> {
-        let faults = self.faults();
-        (answer.faulty && faults.faults.contains(&LineFault::Late)).then(|| faults.lateness())
+        let defects = self.defects();
+        (answer.faulty && defects.defects.contains(&LineFault::Late)).then(|| defects.lateness())
     }
 }
 

@@ -10,7 +10,7 @@
 //! ```
 
 mod bus;
-mod fault;
+mod defect;
 mod gateway;
 mod pty;
 mod rtu;
@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 pub use bus::LineRecord;
-pub use fault::{LineFault, LineFaults};
+pub use defect::{LineDefects, LineFault};
 
 use super::Options;
 use super::meter::Meter;
@@ -159,14 +159,14 @@ impl Line {
         self.bus.record()
     }
 
-    /// The faults in force.
-    pub fn faults(&self) -> LineFaults {
-        self.bus.faults()
+    /// The defects in force.
+    pub fn defects(&self) -> LineDefects {
+        self.bus.defects()
     }
 
-    /// Replaces the faults in force; `LineFaults::default()` heals it.
-    pub fn set_faults(&self, faults: LineFaults) {
-        self.bus.set_faults(faults);
+    /// Replaces the defects in force; `LineDefects::default()` heals it.
+    pub fn set_defects(&self, defects: LineDefects) {
+        self.bus.set_defects(defects);
     }
 
     /// Pulls the adapter: the port is gone, and whoever has it open gets an error.

@@ -65,11 +65,11 @@ async fn each_unit_answers_for_itself_and_others_do_not() {
 }
 
 #[tokio::test]
-async fn faults_are_heard_as_their_names_say() {
+async fn defects_are_heard_as_their_names_say() {
     let line = line(LineOptions::default()).await;
     let mut stream = TcpStream::connect(line.rtu_over_tcp().unwrap()).await.unwrap();
     let right = right(&line, 1);
-    let with = |fault| line.set_faults(LineFaults { faults: [fault].into(), ..LineFaults::default() });
+    let with = |fault| line.set_defects(LineDefects { defects: [fault].into(), ..LineDefects::default() });
     with(LineFault::Noise);
     let heard = hears(&mut stream, &request(1)).await;
     assert!(heard.len() > right.len() && heard.ends_with(&right));
@@ -87,11 +87,11 @@ async fn faults_are_heard_as_their_names_say() {
     with(LineFault::SecondMaster);
     assert!(hears(&mut stream, &request(1)).await.ends_with(&right));
     let silent = [1].into();
-    line.set_faults(LineFaults { silent, ..LineFaults::default() });
+    line.set_defects(LineDefects { silent, ..LineDefects::default() });
     assert!(hears(&mut stream, &request(1)).await.is_empty());
     // Every second answer is late: the next request is answered before it.
-    let faults = [LineFault::Late].into();
-    line.set_faults(LineFaults { faults, every: 2, late_by: 2 * SHORT, ..LineFaults::default() });
+    let defects = [LineFault::Late].into();
+    line.set_defects(LineDefects { defects, every: 2, late_by: 2 * SHORT, ..LineDefects::default() });
     let mut answers = Vec::new();
     for unit in [1, 2] {
         answers.push(hears(&mut stream, &request(unit)).await);

@@ -1,7 +1,7 @@
 //! What an operator sees in Telegraf's log when something is wrong, and what it costs.
 
 use rustix::process::Signal;
-use telegraf_pm500::simulator::{Faults, Options};
+use telegraf_pm500::simulator::{Defects, Options};
 
 use super::plant::{PRESS, Plant, execd};
 use super::program::{Shipped, Telegraf, signal};
@@ -43,10 +43,10 @@ fn lines_of_the_plugins_log_arrive_at_their_level() {
     let fault = telegraf.process.wait_for_log(" E! [inputs.execd] Meter ");
     assert!(fault.contains(&format!("Meter \"{PRESS}\": ")), "{fault}");
     // The same outage in other words is for those who debug.
-    plant.meters.break_it(0, Faults { silent: true, ..Faults::default() });
+    plant.meters.break_it(0, Defects { silent: true, ..Defects::default() });
     plant.meters.restart(0);
     telegraf.process.wait_for_log(&format!(" D! [inputs.execd] Meter \"{PRESS}\": "));
-    plant.meters.break_it(0, Faults::default());
+    plant.meters.break_it(0, Defects::default());
     telegraf.process.wait_for_log(&format!(" I! [inputs.execd] Meter \"{PRESS}\": "));
     telegraf.process.signal(Signal::TERM);
     let said = telegraf.process.log_at_end(0);

@@ -12,7 +12,7 @@ use crate::meter::identity::Identity;
 use crate::simulator::class1::connections::{Connections, Granted, Originator};
 use crate::simulator::class1::path::Points;
 use crate::simulator::class1::rules::Rules;
-use crate::simulator::{FrameFaults, IoRecord, Options, Variant};
+use crate::simulator::{FrameDefects, IoRecord, Options, Variant};
 
 use Application::{InputOnly, ListenOnly};
 
@@ -68,17 +68,17 @@ impl Bench {
     }
 
     /// Sequence and count of the frames that are due now.
-    pub(super) fn frames(&mut self, faults: &mut FrameFaults) -> Vec<(u32, u16)> {
-        let datagrams = self.datagrams(faults);
+    pub(super) fn frames(&mut self, defects: &mut FrameDefects) -> Vec<(u32, u16)> {
+        let datagrams = self.datagrams(defects);
         let frames = datagrams.iter().map(|bytes| Frame::decode(bytes).unwrap());
         frames.map(|frame| (frame.sequence, frame.count)).collect()
     }
 
     /// The bytes of the frames that are due now.
-    pub(super) fn datagrams(&mut self, faults: &mut FrameFaults) -> Vec<Vec<u8>> {
+    pub(super) fn datagrams(&mut self, defects: &mut FrameDefects) -> Vec<Vec<u8>> {
         let mut sent = Vec::new();
         let read = |_, size: u16| vec![7; usize::from(size)];
-        self.connections.produce(self.now, faults, read, |bytes, _| sent.push(bytes.to_vec()));
+        self.connections.produce(self.now, defects, read, |bytes, _| sent.push(bytes.to_vec()));
         sent
     }
 }
@@ -167,7 +167,7 @@ fn listeners_end_silently_with_the_last_owner() {
     bench.connections.close(request(InputOnly, 2).triad).unwrap();
     assert_eq!(bench.open_now(), []);
     bench.now += SECOND;
-    assert_eq!(bench.frames(&mut FrameFaults::default()), []);
+    assert_eq!(bench.frames(&mut FrameDefects::default()), []);
     assert_eq!(bench.connections.close(request(ListenOnly, 3).triad).unwrap_err().extended, [0x0107]);
     assert_eq!(bench.refused(&request(ListenOnly, 4)), [0x0119]);
     let record = bench.record();
@@ -236,7 +236,7 @@ fn lingering_connections_hold_their_slot_until_their_originator_returns() {
 
     // A dead owner keeps its interval locked, produces nothing, and leaves no owner.
     bench.pass(60 * SECOND);
-    assert_eq!(bench.frames(&mut FrameFaults::default()), []);
+    assert_eq!(bench.frames(&mut FrameDefects::default()), []);
     assert_eq!(bench.refused(&request(ListenOnly, 6)), [0x0119]);
     let other = ForwardOpen { t2o_rpi: SECOND, ..request(InputOnly, 7) };
     let other = ForwardOpen { triad: Triad { serial: 98, ..other.triad }, ..other };
@@ -248,7 +248,7 @@ fn lingering_connections_hold_their_slot_until_their_originator_returns() {
 fn the_first_frame_comes_within_six_milliseconds_of_the_reply_and_the_next_after_one_interval() {
     let mut bench = Bench::new(&[]);
     bench.open(&request(InputOnly, 1), PLC).unwrap();
-    let mut healthy = FrameFaults::default();
+    let mut healthy = FrameDefects::default();
     bench.now += Duration::from_millis(6);
     assert_eq!(bench.frames(&mut healthy), [(1, 1)]);
     bench.now += RPI - Duration::from_millis(4);
@@ -269,7 +269,7 @@ fn every_frame_has_a_new_sequence_number_and_every_sample_a_new_count() {
     let mut bench = Bench::new(&[]);
     let fast = ForwardOpen { t2o_rpi: RPI / 2, ..request(InputOnly, 1) };
     bench.open(&fast, PLC).unwrap();
-    let (mut frames, mut healthy) = (Vec::new(), FrameFaults::default());
+    let (mut frames, mut healthy) = (Vec::new(), FrameDefects::default());
     for _ in 0..4 {
         bench.now += RPI / 2;
         frames.extend(bench.frames(&mut healthy));
@@ -279,12 +279,12 @@ fn every_frame_has_a_new_sequence_number_and_every_sample_a_new_count() {
     bench.now += SECOND;
     assert_eq!(bench.frames(&mut healthy), [(5, 3)]);
 
-    let mut faults = FrameFaults { drop_next: 1, repeat_next: true, jump_next: Some(9), ..healthy };
+    let mut defects = FrameDefects { drop_next: 1, repeat_next: true, jump_next: Some(9), ..healthy };
     bench.now += RPI;
-    assert_eq!(bench.frames(&mut faults), []);
+    assert_eq!(bench.frames(&mut defects), []);
     bench.now += RPI;
-    assert_eq!(bench.frames(&mut faults), [(16, 5), (16, 5)]);
-    assert_eq!(faults, FrameFaults::default());
+    assert_eq!(bench.frames(&mut defects), [(16, 5), (16, 5)]);
+    assert_eq!(defects, FrameDefects::default());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::enip::message::Read;
 use crate::enip::session::Accepted;
 use crate::enip::status::Refusal;
 use crate::simulator::{
-    Faults, FrameFaults, Options, Owner, OwnerOptions, OwnerStatus, SimulatedMeter, Simulator, Variant,
+    Defects, FrameDefects, Options, Owner, OwnerOptions, OwnerStatus, SimulatedMeter, Simulator, Variant,
 };
 
 const WAIT: Duration = Duration::from_secs(20);
@@ -93,7 +93,7 @@ async fn a_unicast_owner_gets_its_frames_and_a_forced_refusal_as_it_was_forced()
     let simulator = Simulator::start(Options { frozen: true, ..Options::default() }).await.unwrap();
     let meter = &simulator.meters[0];
     let busy = Refusal { general: 1, extended: vec![0x0301, 7] };
-    meter.set_faults(Faults { refused_opens: [busy.clone()].into(), ..Faults::default() });
+    meter.set_defects(Defects { refused_opens: [busy.clone()].into(), ..Defects::default() });
     // Unicast frames come to port 2222, of which each address has one.
     let options = OwnerOptions { unicast: true, rpi: RPI, ..OwnerOptions::default() };
     let owner = Owner::start(meter.eip(), Ipv4Addr::new(127, 0, 77, 1), options).unwrap();
@@ -116,10 +116,10 @@ async fn a_plc_returns_after_the_meter_has_started_again_or_fallen_silent() {
     within(owner.wait_for(|status| matches!(status, OwnerStatus::Lost(_)))).await;
     within(owner.received(owner.frames() + 5)).await;
 
-    let frames = FrameFaults { drop_all: true, ..FrameFaults::default() };
-    meter.set_faults(Faults { frames, ..Faults::default() });
+    let frames = FrameDefects { drop_all: true, ..FrameDefects::default() };
+    meter.set_defects(Defects { frames, ..Defects::default() });
     within(owner.wait_for(|status| matches!(status, OwnerStatus::Lost(_)))).await;
-    meter.set_faults(Faults::default());
+    meter.set_defects(Defects::default());
     within(owner.received(owner.frames() + 5)).await;
 }
 

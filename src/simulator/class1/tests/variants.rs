@@ -3,7 +3,7 @@
 use crate::enip::class1::Frame;
 use crate::enip::forward_open::{Application, ForwardOpen};
 use crate::enip::status::Refusal;
-use crate::simulator::{FrameFaults, FrameShape, Variant};
+use crate::simulator::{FrameDefects, FrameShape, Variant};
 
 use super::connections::{Bench, COLLECTOR, PLC, RPI, SECOND, request, unicast};
 
@@ -21,7 +21,7 @@ fn beside_a_unicast_owner_adapters_differ() {
     second.open(&unicast(1), PLC).unwrap();
     assert!(second.open(&request(ListenOnly, 2), COLLECTOR).unwrap().group.is_some());
     second.now += RPI;
-    assert_eq!(second.frames(&mut FrameFaults::default()), [(1, 1), (1, 1)]);
+    assert_eq!(second.frames(&mut FrameDefects::default()), [(1, 1), (1, 1)]);
     second.connections.close(unicast(1).triad).unwrap();
     assert_eq!(second.open_now(), [], "the listener ends with the unicast owner");
 
@@ -51,7 +51,7 @@ fn other_variants_change_what_is_said_and_what_a_close_or_a_timeout_does() {
     stops.open(&request(ListenOnly, 2), COLLECTOR).unwrap();
     stops.connections.close(request(ListenOnly, 2).triad).unwrap();
     stops.now += RPI;
-    assert_eq!(stops.frames(&mut FrameFaults::default()), []);
+    assert_eq!(stops.frames(&mut FrameDefects::default()), []);
     assert_eq!(stops.open_now(), [InputOnly]);
 
     let mut expels = Bench::new(&[Variant::TimeoutClosesSessions]);
@@ -68,7 +68,7 @@ fn a_listener_with_a_stream_of_its_own_locks_the_returning_plc_out_where_it_surv
     bench.connections.close(unicast(1).triad).unwrap();
     assert_eq!(bench.open_now(), [ListenOnly]);
     bench.now += RPI;
-    assert_eq!(bench.frames(&mut FrameFaults::default()), [(1, 1)], "it began with the listener's open");
+    assert_eq!(bench.frames(&mut FrameDefects::default()), [(1, 1)], "it began with the listener's open");
     let returned = ForwardOpen { t2o_rpi: RPI / 2, ..request(InputOnly, 3) };
     assert_eq!(bench.refused(&returned)[0], 0x0112);
     bench.connections.close(request(ListenOnly, 2).triad).unwrap();
@@ -82,11 +82,11 @@ fn a_listener_that_closes_stops_a_unicast_owner_as_well_until_the_owner_opens_an
     bench.open(&request(ListenOnly, 2), COLLECTOR).unwrap();
     bench.connections.close(request(ListenOnly, 2).triad).unwrap();
     bench.now += RPI;
-    assert_eq!(bench.frames(&mut FrameFaults::default()), []);
+    assert_eq!(bench.frames(&mut FrameDefects::default()), []);
     bench.connections.close(unicast(1).triad).unwrap();
     bench.open(&unicast(3), PLC).unwrap();
     bench.now += RPI;
-    assert_eq!(bench.frames(&mut FrameFaults::default()), [(1, 1)]);
+    assert_eq!(bench.frames(&mut FrameDefects::default()), [(1, 1)]);
 }
 
 #[test]
@@ -96,10 +96,10 @@ fn a_dead_owner_that_is_kept_accepts_listeners_and_sends_nothing_until_it_return
     bench.pass(60 * SECOND);
     bench.open(&request(ListenOnly, 2), COLLECTOR).unwrap();
     bench.now += RPI;
-    assert_eq!(bench.frames(&mut FrameFaults::default()), []);
+    assert_eq!(bench.frames(&mut FrameDefects::default()), []);
     bench.open(&request(InputOnly, 3), PLC).unwrap();
     bench.now += RPI;
-    assert_eq!(bench.frames(&mut FrameFaults::default()).len(), 1);
+    assert_eq!(bench.frames(&mut FrameDefects::default()).len(), 1);
     assert_eq!(bench.open_now(), [InputOnly], "its stream is another one, which the listener is not part of");
 }
 
@@ -121,7 +121,7 @@ fn other_instances_and_a_status_header_are_what_the_variants_say() {
     open.t2o.0 += 4;
     header.open(&open, PLC).unwrap();
     header.now += RPI;
-    let [bytes] = &header.datagrams(&mut FrameFaults::default())[..] else { panic!() };
+    let [bytes] = &header.datagrams(&mut FrameDefects::default())[..] else { panic!() };
     assert_eq!(Frame::decode(bytes).unwrap().data[..5], [1, 0, 0, 0, 7]);
 }
 
@@ -131,7 +131,7 @@ fn frames_are_put_together_as_the_fault_wants() {
         let mut bench = Bench::new(&[]);
         bench.open(&request(InputOnly, 1), PLC).unwrap();
         bench.now += RPI;
-        bench.datagrams(&mut FrameFaults { shape, ..FrameFaults::default() }).remove(0)
+        bench.datagrams(&mut FrameDefects { shape, ..FrameDefects::default() }).remove(0)
     };
     let usual = shaped(FrameShape::Usual);
     let header = shaped(FrameShape::RunIdle);

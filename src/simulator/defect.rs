@@ -8,9 +8,9 @@ use clap::ValueEnum;
 use crate::enip::status::Refusal;
 use crate::meter::identity::Identity;
 
-/// The faults in force; the default is a healthy meter.
+/// The defects in force; the default is a healthy meter.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Faults {
+pub struct Defects {
     /// Connections are accepted and nothing is ever answered, on both protocols; no frames come, heartbeats
     /// are not heard.
     pub silent: bool,
@@ -33,12 +33,12 @@ pub struct Faults {
     /// The next Forward Opens are refused like this, in this order. Each is taken by one.
     pub refused_opens: VecDeque<Refusal>,
     /// What is wrong with class 1 frames.
-    pub frames: FrameFaults,
+    pub frames: FrameDefects,
 }
 
 /// What can be wrong with class 1 frames; the default is nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FrameFaults {
+pub struct FrameDefects {
     /// No frames are sent; connections and heartbeats live on.
     pub drop_all: bool,
     /// This many frames are numbered and not sent. Counts down.

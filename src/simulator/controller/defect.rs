@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// The faults in force; the default is a healthy controller.
+/// The defects in force; the default is a healthy controller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ControllerFaults {
+pub struct ControllerDefects {
     /// Connections are accepted and nothing is ever answered.
     pub silent: bool,
     /// Each answer takes this long.

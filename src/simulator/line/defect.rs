@@ -24,11 +24,11 @@ pub enum LineFault {
     SecondMaster,
 }
 
-/// The faults in force; the default is a healthy line.
+/// The defects in force; the default is a healthy line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LineFaults {
+pub struct LineDefects {
     /// What happens to answers.
-    pub faults: BTreeSet<LineFault>,
+    pub defects: BTreeSet<LineFault>,
     /// It happens to every so many answers; 0 and 1 are all.
     pub every: u32,
     /// Units that do not answer.
@@ -37,7 +37,7 @@ pub struct LineFaults {
     pub late_by: Duration,
 }
 
-impl LineFaults {
+impl LineDefects {
     /// How late a late answer comes.
     pub(super) fn lateness(&self) -> Duration {
         if self.late_by.is_zero() { Duration::from_secs(1) } else { self.late_by }
