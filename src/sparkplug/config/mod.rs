@@ -7,13 +7,18 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error as _};
-
 use super::connect::{Broker, Tls};
 use super::message::Topics;
 use super::names;
 use super::node::Settings;
-use crate::config::{expand_variables, parse_duration};
+
+mod mistake;
+mod options;
+#[cfg(test)]
+mod tests;
+
+pub use mistake::{ConfigError, Mistake};
+use options::{File, Options, Text};
 
 /// Where the configuration is looked for when the command line names none.
 pub const DEFAULT_PATH: &str = "/etc/telegraf-pm500/sparkplug.toml";
@@ -23,7 +28,7 @@ const STATE_DIRECTORY: &str = "/var/lib/telegraf";
 const STATE_FILE: &str = "telegraf-pm500-sparkplug.state.json";
 const BUFFER_FILE: &str = "telegraf-pm500-sparkplug.buffer";
 
-const SAMPLE: &str = include_str!("../../packaging/sparkplug.toml");
+const SAMPLE: &str = include_str!("../../../packaging/sparkplug.toml");
 
 /// Least and most time between two questions to the broker.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(3600));
@@ -107,177 +112,6 @@ impl Login {
         };
         Ok((self.user.clone(), password))
     }
-}
-
-/// A configuration that cannot be used; its text is one line that says what to change.
-#[derive(Debug)]
-pub struct ConfigError {
-    file: Option<PathBuf>,
-    line: Option<usize>,
-    mistake: Mistake,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(file) = &self.file {
-            write!(f, "{}: ", file.display())?;
-        }
-        if let Some(line) = self.line {
-            write!(f, "line {line}: ")?;
-        }
-        self.mistake.fmt(f)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-/// What is wrong.
-#[derive(Debug, thiserror::Error)]
-pub enum Mistake {
-    /// The file cannot be read.
-    #[error(
-        "the configuration cannot be read ({0}); write one from what --sample-config prints, or name another with --config"
-    )]
-    Unreadable(std::io::Error),
-    /// It is no TOML, or has an unknown option.
-    #[error("{0}")]
-    Shape(String),
-    /// Not exactly one block.
-    #[error(
-        "{0} [[outputs.sparkplug_b]] blocks; a process is one edge node, so give each its own file and its own process"
-    )]
-    Blocks(usize),
-    /// A required option is missing.
-    #[error("{0} is missing; --sample-config shows it")]
-    Missing(&'static str),
-    /// A name that cannot be a level of a topic.
-    #[error("{0} {1}")]
-    Name(&'static str, String),
-    /// A group whose topics would be those of hosts.
-    #[error("group_id must not be \"STATE\", whose topics are those of host applications")]
-    StateGroup,
-    /// No address of a broker.
-    #[error("broker = \"{0}\" is no address; write tcp://HOST:PORT, or ssl://HOST:PORT for TLS")]
-    Broker(String),
-    /// TLS options without TLS.
-    #[error("{0} is for TLS, and broker begins with tcp://; write ssl://")]
-    NoTls(&'static str),
-    /// Half of an identity.
-    #[error("tls_cert and tls_key belong together, one is missing")]
-    HalfIdentity,
-    /// A password without a user, and the like.
-    #[error("{0}")]
-    Login(&'static str),
-    /// The password's file cannot be read.
-    #[error("password_file {} cannot be read: {reason}", path.display())]
-    PasswordFile {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        reason: String,
-    },
-    /// A value beyond its limits.
-    #[error("{option} must be from {low} to {high}")]
-    Range {
-        /// The option.
-        option: &'static str,
-        /// Least.
-        low: String,
-        /// Most.
-        high: String,
-    },
-}
-
-/// A quoted string with its variables expanded.
-#[derive(Debug, Clone)]
-struct Text(String);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        expand_variables(&text, |name| std::env::var(name).ok()).map(Text).map_err(D::Error::custom)
-    }
-}
-
-#[derive(Debug)]
-struct Time(Duration);
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
-        let Text(text) = Text::deserialize(deserializer)?;
-        parse_duration(&text).map(Time).map_err(D::Error::custom)
-    }
-}
-
-/// A number of bytes with its unit.
-#[derive(Debug)]
-struct Size(u64);
-
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-        const UNITS: [(&str, u64); 6] = [
-            ("KiB", 1 << 10),
-            ("MiB", 1 << 20),
-            ("GiB", 1 << 30),
-            ("KB", 1000),
-            ("MB", 1_000_000),
-            ("GB", 1_000_000_000),
-        ];
-        let Text(text) = Text::deserialize(deserializer)?;
-        let unit = UNITS.into_iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)));
-        let number = unit.and_then(|(number, bytes)| number.trim().parse::<u64>().ok()?.checked_mul(bytes));
-        number
-            .map(Size)
-            .ok_or_else(|| D::Error::custom(format!("\"{text}\" is no size, write one such as \"32MiB\"")))
-    }
-}
-
-#[derive(Debug)]
-struct LogLevel(log::LevelFilter);
-
-impl<'de> Deserialize<'de> for LogLevel {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LogLevel, D::Error> {
-        let Text(text) = Text::deserialize(deserializer)?;
-        let known = text.parse().ok().filter(|level| *level != log::LevelFilter::Off);
-        let wrong = || D::Error::custom(format!("\"{text}\" is none of error, warn, info, debug, trace"));
-        known.map(LogLevel).ok_or_else(wrong)
-    }
-}
-
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Options {
-    broker: Option<Text>,
-    group_id: Option<Text>,
-    edge_node_id: Option<Text>,
-    client_id: Option<Text>,
-    primary_host_id: Option<Text>,
-    username: Option<Text>,
-    password: Option<Text>,
-    password_file: Option<Text>,
-    tls_ca: Option<Text>,
-    tls_cert: Option<Text>,
-    tls_key: Option<Text>,
-    keep_alive: Option<Time>,
-    timeout: Option<Time>,
-    aliases: Option<bool>,
-    template: Option<bool>,
-    buffer_size: Option<Size>,
-    buffer_file: Option<Text>,
-    state_file: Option<Text>,
-    log_level: Option<LogLevel>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    outputs: Outputs,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Outputs {
-    sparkplug_b: Vec<Options>,
 }
 
 impl Config {
@@ -478,93 +312,4 @@ fn shape(text: &str, error: &toml::de::Error) -> ConfigError {
         None => message.replace('`', "\"").replace(char::is_control, " "),
     };
     ConfigError { file: None, line, mistake: Mistake::Shape(said) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SMALLEST: &str =
-        "[[outputs.sparkplug_b]]\nbroker = \"tcp://b\"\ngroup_id = \"plant\"\nedge_node_id = \"edge\"\n";
-
-    fn with(more: &str) -> Result<Config, String> {
-        Config::parse(&format!("{SMALLEST}{more}")).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn three_options_are_enough() {
-        let config = with("").unwrap();
-        assert_eq!(config.broker, Broker { host: "b".to_owned(), port: 1883, tls: None });
-        assert_eq!((config.client_id.as_str(), config.keep_alive.as_secs()), ("plant-edge", 15));
-        assert_eq!((config.aliases, config.template, config.buffer_size), (false, false, 32 << 20));
-        assert_eq!((config.state_file, config.buffer_file, config.login), (None, None, None));
-    }
-
-    #[test]
-    fn the_sample_is_what_the_program_does_without_it() {
-        let plain = Config::sample();
-        let parsed = Config::parse(plain).unwrap();
-        let spelled: String = plain
-            .lines()
-            .map(|line| match line.trim_start().strip_prefix("# ").filter(|line| line.contains(" = ")) {
-                Some(option) => format!("{option}\n"),
-                None => format!("{line}\n"),
-            })
-            .collect();
-        let spelled = spelled.replace("password_file", "#").replace("client_id", "#");
-        let spelled = Config::parse(&spelled).unwrap();
-        assert_eq!(parsed.broker, spelled.broker);
-        assert_eq!((parsed.keep_alive, parsed.timeout), (spelled.keep_alive, spelled.timeout));
-        assert_eq!((parsed.aliases, parsed.template), (spelled.aliases, spelled.template));
-        assert_eq!((parsed.buffer_size, parsed.log_level), (spelled.buffer_size, spelled.log_level));
-        assert_eq!((parsed.primary_host_id, parsed.login), (spelled.primary_host_id, spelled.login));
-    }
-
-    #[test]
-    fn brokers_are_written_as_telegraf_writes_them() {
-        let broker =
-            |address: &str| broker(address).map(|broker| (broker.host, broker.port, broker.tls.is_some()));
-        let is = |host: &str, port, tls| Some((host.to_owned(), port, tls));
-        assert_eq!(broker("ssl://b.example.com").ok(), is("b.example.com", 8883, true));
-        assert_eq!(broker("mqtts://10.0.0.1:9000/").ok(), is("10.0.0.1", 9000, true));
-        assert_eq!(broker("tcp://[::1]:1884").ok(), is("::1", 1884, false));
-        for bad in
-            ["b", "http://b", "tcp://", "tcp://b:x", "tcp://b:0", "tcp://a b", "tcp://u@b", "tcp://[::1]x"]
-        {
-            assert!(broker(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_with_its_line_and_what_to_do() {
-        for (more, expected) in [
-            ("edge_node = \"x\"", "line 5: unknown option \"edge_node\", did you mean \"edge_node_id\"?"),
-            ("primary_host_id = \"a/b\"", "primary_host_id \"a/b\" must not contain /"),
-            ("tls_ca = \"x\"", "tls_ca is for TLS"),
-            ("username = \"u\"", "username without password"),
-            ("password = \"p\"", "a password without username"),
-            ("keep_alive = \"1s\"", "keep_alive must be from 2s to 1h"),
-            ("buffer_size = \"1\"", "line 5: \"1\" is no size"),
-            ("buffer_size = \"1KB\"", "buffer_size must be from 64KiB"),
-            ("log_level = \"loud\"", "line 5: \"loud\" is none of"),
-            ("password = \"${PM500_NO_SUCH_VARIABLE}\"", "PM500_NO_SUCH_VARIABLE is not set"),
-            (SMALLEST, "2 [[outputs.sparkplug_b]] blocks"),
-        ] {
-            let reason = with(more).unwrap_err();
-            assert!(reason.contains(expected), "{more}: {reason}");
-        }
-        let group =
-            |group: &str| Config::parse(&SMALLEST.replace("plant", group)).map_err(|error| error.to_string());
-        for (bad, expected) in
-            [("STATE", "host applications"), ("a+b", "must not contain +"), ("a#", "must not contain #")]
-        {
-            assert!(group(bad).unwrap_err().contains(expected));
-        }
-    }
-
-    #[test]
-    fn a_password_is_in_no_debug_text() {
-        let config = with("username = \"u\"\npassword = \"hunter2\"").unwrap();
-        assert!(!format!("{config:?}").contains("hunter2"));
-    }
 }
