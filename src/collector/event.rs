@@ -158,6 +158,19 @@ pub struct Who {
 }
 
 impl Event {
+    /// What happened to counters, if it is about counters of the table energy.
+    pub fn steps(&self) -> Option<&[Step]> {
+        match self {
+            Event::CounterReset(steps)
+            | Event::CounterRollover(steps)
+            | Event::CounterGlitch(steps)
+            | Event::CounterWavered(steps)
+            | Event::CounterReturned(steps)
+            | Event::CounterJumped(steps) => Some(steps),
+            _ => None,
+        }
+    }
+
     /// The word in the data: the tag `event`.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -11,7 +11,7 @@ use crate::meter::{Table, TableSet};
 use crate::source::{Exchange, Exchanges, Failure, FailureKind, Notice};
 
 use super::damper::{Damper, Fate, Tell};
-use super::event::{Event, Step};
+use super::event::Event;
 use super::listening;
 
 /// Bytes of a reply that are shown.
@@ -100,7 +100,7 @@ impl FaultLog {
     pub fn recount(&self, exchanges: &Exchanges) {
         for Exchange { layer, words, bytes } in &exchanges.kept {
             log::debug!("{}{layer}: {words}", self.prefix);
-            if !bytes.is_empty() && log::log_enabled!(log::Level::Trace) {
+            if !bytes.is_empty() {
                 let hex: String = bytes.iter().take(MOST_SHOWN).map(|byte| format!("{byte:02x}")).collect();
                 log::trace!("{}{layer}: received {hex}", self.prefix);
             }
@@ -276,16 +276,10 @@ fn named(tables: TableSet) -> String {
 
 /// What an event is about: the same event of another field is another one.
 fn fields(event: &Event) -> String {
-    let named = |steps: &[Step]| steps.iter().map(|step| step.field.as_str()).collect::<Vec<_>>().join(",");
-    match event {
-        Event::CounterReset(steps)
-        | Event::CounterRollover(steps)
-        | Event::CounterGlitch(steps)
-        | Event::CounterWavered(steps)
-        | Event::CounterReturned(steps)
-        | Event::CounterJumped(steps) => named(steps),
-        Event::SettingsChanged { field, .. } => field.clone(),
-        _ => String::new(),
+    match (event.steps(), event) {
+        (Some(steps), _) => steps.iter().map(|step| step.field.as_str()).collect::<Vec<_>>().join(","),
+        (None, Event::SettingsChanged { field, .. }) => field.clone(),
+        (None, _) => String::new(),
     }
 }
 

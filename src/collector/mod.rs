@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::config::MeterConfig;
 use crate::meter::{Readings, Table, TableSet};
-use crate::source::{Exhibit, Failure, FailureKind, Link, Shared, Source};
+use crate::source::{Answer, Failure, FailureKind, Link, Shared, Source};
 
 pub mod backoff;
 pub mod clock;
@@ -294,12 +294,10 @@ impl Collector {
 
     /// Puts one question to the meter's own connection and says what happened to that.
     async fn put(&mut self, wanted: TableSet, readings: &mut Readings) -> (Found, Vec<Sample>) {
-        let Asked { answer, failures } = self.wire.read(wanted, readings).await;
-        self.health.traffic += answer.traffic;
+        let Asked { mut answer, failures } = self.wire.read(wanted, readings).await;
+        self.account(&mut answer);
         self.health.response_time = answer.slowest;
         self.health.rpi = self.wire.rpi();
-        self.faults.recount(&answer.exchanges);
-        self.keep_exhibits(answer.exhibits);
         let told = answer.notices.iter().filter_map(|notice| self.faults.tell(notice));
         let mut events: Vec<Event> = told.collect();
         events.extend(self.follow_link(answer.link));
@@ -318,16 +316,16 @@ impl Collector {
         self.history.used_modbus(self.clock.now());
         self.state.remember(&self.config.name, self.history.record());
         self.state.hurried(TO_SAVE).await;
-        let Asked { answer, failures } = self.wire.read_beside(tables, readings).await;
-        self.health.traffic += answer.traffic;
-        self.faults.recount(&answer.exchanges);
-        self.keep_exhibits(answer.exhibits);
+        let Asked { mut answer, failures } = self.wire.read_beside(tables, readings).await;
+        self.account(&mut answer);
         failures
     }
 
-    /// Keeps what could not be used, and shows each kind once in the log.
-    fn keep_exhibits(&mut self, exhibits: Vec<Exhibit>) {
-        let new = exhibits.into_iter().filter_map(|exhibit| self.exhibits.keep(exhibit));
+    /// Counts what went over the wire, recounts it to who asked for that, and keeps what could not be used.
+    fn account(&mut self, answer: &mut Answer) {
+        self.health.traffic += answer.traffic;
+        self.faults.recount(&answer.exchanges);
+        let new = answer.exhibits.drain(..).filter_map(|exhibit| self.exhibits.keep(exhibit));
         new.for_each(|new| self.faults.show(&new));
     }
 

@@ -79,13 +79,10 @@ pub(super) fn write(report: &Report, event: &Event, times: &mut EventTimes, batc
 }
 
 fn details(event: &Event) -> Details {
+    if let Some(steps) = event.steps() {
+        return counters(steps);
+    }
     match event {
-        Event::CounterReset(steps)
-        | Event::CounterRollover(steps)
-        | Event::CounterGlitch(steps)
-        | Event::CounterWavered(steps)
-        | Event::CounterReturned(steps)
-        | Event::CounterJumped(steps) => counters(steps),
         Event::MaxReset { field, before, after, .. } => Details {
             field: Some(field.clone()),
             before: Some(*before),

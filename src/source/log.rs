@@ -58,7 +58,7 @@ pub struct Exchange {
     pub layer: &'static str,
     /// What was asked, and what came of it.
     pub words: String,
-    /// What was received.
+    /// What was received, for those who asked for bytes.
     pub bytes: Vec<u8>,
 }
 
@@ -124,6 +124,7 @@ impl Log {
     /// Keeps an exchange in words, if anybody wants to read them.
     pub(super) fn exchange(&mut self, layer: &'static str, words: impl FnOnce() -> String, bytes: &[u8]) {
         if log::max_level() >= log::LevelFilter::Debug {
+            let bytes = if log::max_level() >= log::LevelFilter::Trace { bytes } else { &[] };
             self.exchanges.push(Exchange { layer, words: words(), bytes: bytes.to_vec() });
         }
     }

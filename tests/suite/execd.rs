@@ -11,7 +11,7 @@ use telegraf_pm500::simulator::{Defects, Options};
 use crate::common::fake;
 use crate::common::line::Line;
 use crate::common::peer::scratch;
-use crate::common::program::{Program, config};
+use crate::common::program::{Program, config, run};
 use crate::common::simulated::{Simulated, reads};
 
 /// Silence that shows that nobody's clock runs: five of the intervals used here.
@@ -411,4 +411,23 @@ fn a_garbled_state_file_is_said_and_costs_nothing_but_the_past() {
         let ended = program.finish();
         assert_eq!((ended.code, ended.err.contains("state.json")), (Some(0), warned), "{ended:#?}");
     }
+}
+
+#[test]
+fn each_request_and_its_reply_is_said_by_layer_and_bytes_only_to_who_asks_for_them() {
+    let meters = Simulated::start(1);
+    let (eip, modbus) = (meters.eip(0), format!("modbus://{}", meters.modbus(0)));
+    for (flag, bytes) in [("--debug", false), ("--trace", true)] {
+        let ended = run(&[flag, "dump", &eip, &modbus]);
+        for said in
+            ["session: connected", "CIP: the read of assembly 101: 48 bytes", "Modbus: the read of 0x0050"]
+        {
+            assert!(ended.err.contains(said), "{flag}: {ended:#?}");
+        }
+        for layer in ["CIP", "Modbus"] {
+            assert_eq!(ended.err.contains(&format!("{layer}: received ")), bytes, "{flag}: {ended:#?}");
+        }
+    }
+    let quiet = run(&["dump", &eip]);
+    assert!(!quiet.err.contains("CIP: "), "{quiet:#?}");
 }
