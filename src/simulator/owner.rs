@@ -35,6 +35,10 @@ const FIRST_FRAME: Duration = Duration::from_secs(10);
 const VENDOR: u16 = 1;
 /// Change of state, class 1.
 const CHANGE_OF_STATE: u8 = 0x11;
+/// Bytes of a frame's sequence count, which the connection's size includes.
+const SEQUENCE_COUNT_LEN: usize = 2;
+/// Sequence numbers are compared around their top.
+const HALF: u32 = 1 << 31;
 /// Bytes of a status header.
 const STATUS_HEADER_LEN: u16 = 4;
 /// Network connection type of [`Parameters`]: bits 14-13.
@@ -145,6 +149,14 @@ impl std::ops::AddAssign for OwnerCounts {
     }
 }
 
+/// The data of the last frame.
+#[derive(Debug, Default)]
+struct Data {
+    bytes: Vec<u8>,
+    /// They came on the connection that is open now.
+    current: bool,
+}
+
 /// A running PLC; dropping it is a crash.
 #[derive(Debug)]
 pub struct Owner {
@@ -154,7 +166,7 @@ pub struct Owner {
     task: JoinHandle<()>,
     status: watch::Receiver<OwnerStatus>,
     counts: watch::Receiver<OwnerCounts>,
-    data: watch::Receiver<Vec<u8>>,
+    data: watch::Receiver<Data>,
 }
 
 impl Owner {
@@ -169,7 +181,7 @@ impl Owner {
         })?;
         let (status_out, status) = watch::channel(OwnerStatus::Connecting);
         let (counts_out, counts) = watch::channel(OwnerCounts::default());
-        let (data_out, data) = watch::channel(Vec::new());
+        let (data_out, data) = watch::channel(Data::default());
         let stop = CancellationToken::new();
         let plc = Plc {
             meter,
@@ -207,7 +219,13 @@ impl Owner {
 
     /// The data of the last frame, kept when the connection is lost; empty before the first.
     pub fn data(&self) -> Vec<u8> {
-        self.data.borrow().clone()
+        self.data.borrow().bytes.clone()
+    }
+
+    /// Whether the connection that is open now has brought the data, as the entry status "running" of a Logix module
+    /// means it (1756-RM003, object Module).
+    pub fn is_fed(&self) -> bool {
+        self.data.borrow().current
     }
 
     /// What it has had so far.
@@ -268,7 +286,7 @@ struct Plc {
     stop: CancellationToken,
     status: watch::Sender<OwnerStatus>,
     counts: watch::Sender<OwnerCounts>,
-    data: watch::Sender<Vec<u8>>,
+    data: watch::Sender<Data>,
 }
 
 impl Plc {
@@ -319,6 +337,7 @@ impl Plc {
             Err(error) => error.to_string(),
         };
         let lost = OwnerStatus::Lost(reason);
+        self.data.send_modify(|data| data.current = false);
         self.status.send_replace(lost.clone());
         self.close(session, &open).await;
         lost
@@ -390,13 +409,21 @@ impl Plc {
                 }
             };
             let frame = Frame::decode(datagram).filter(|frame| frame.connection == opened.t2o_id);
-            if let Some(frame) = frame.filter(|_| from.ip() == self.meter.ip()) {
+            // Of another size than was agreed on, or older than the last: no data, and no sign of life.
+            let takes = |frame: &Frame| {
+                let size = usize::from(open.t2o.size()).saturating_sub(SEQUENCE_COUNT_LEN);
+                let sized =
+                    if open.t2o.is_variable() { frame.data.len() <= size } else { frame.data.len() == size };
+                sized && last.is_none_or(|last| frame.sequence.wrapping_sub(last).wrapping_sub(1) < HALF)
+            };
+            if let Some(frame) = frame.filter(|frame| from.ip() == self.meter.ip() && takes(frame)) {
                 deadline = Instant::now() + watchdog;
                 let missing = last.map_or(0, |last| frame.sequence.wrapping_sub(last).saturating_sub(1));
                 last = Some(frame.sequence);
                 self.data.send_modify(|data| {
-                    data.clear();
-                    data.extend_from_slice(frame.data);
+                    data.current = true;
+                    data.bytes.clear();
+                    data.bytes.extend_from_slice(frame.data);
                 });
                 self.counts.send_modify(|counts| {
                     counts.frames += 1;

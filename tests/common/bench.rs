@@ -1,4 +1,5 @@
-//! One fault on four meters at once, one for each way to read, all behind relays, read by one plugin.
+//! One fault on five meters at once, one for each way to read, all behind relays, read by one plugin. The fifth is read
+//! out of a controller: a relay stands between the plugin and the controller, another one between it and the meter.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,8 +9,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use telegraf_pm500::meter::Table;
-use telegraf_pm500::simulator::{Defects, Options, Owner, OwnerOptions};
+use telegraf_pm500::simulator::{Controller, ControllerDefects, Defects, Options, Owner, OwnerOptions};
 
+use super::controlled;
 use super::line::Line;
 use super::program::{Program, config};
 use super::relay::frames::{FrameSpoil, Frames};
@@ -20,13 +22,19 @@ use super::truth::Truth;
 use super::usage::{Usage, open_files, usual_descriptors};
 
 /// How a meter may be read.
-pub(crate) const TRANSPORTS: [&str; 4] = ["explicit", "listen_only", "input_only", "modbus"];
+pub(crate) const TRANSPORTS: [&str; 5] = ["explicit", "listen_only", "input_only", "modbus", "logix"];
 const LISTEN_ONLY: usize = 1;
 const MODBUS: usize = 3;
+const LOGIX: usize = 4;
+/// Longer than the plugin waits for a reply.
+const TOO_SLOW: Duration = Duration::from_millis(400);
 const RPI: Duration = Duration::from_millis(100);
+const EIP_PORT: u16 = 44818;
 const REALTIME_FIELDS: usize = 30;
 /// A value was held at most this long before its line's time: a request's timeout, or the relay's delay of frames.
 const BEFORE: Duration = Duration::from_millis(600);
+/// A controller knows for as long as the watchdog of its module connections only that their values are old.
+const BEFORE_IN_CONTROLLER: Duration = Duration::from_millis(600 + 1600);
 /// Or at most this long after it: another block of the line may be newer by the watchdog of a connection.
 const AFTER: Duration = Duration::from_secs(2);
 const JUDGE_AFTER: Duration = Duration::from_millis(2500);
@@ -34,6 +42,14 @@ const LOOK: Duration = Duration::from_millis(100);
 const PAST: Duration = Duration::from_secs(10);
 /// Longest wait for a meter to be read as configured; an owner is looked for after one minute, then after two more.
 const DEADLINE: Duration = Duration::from_secs(300);
+
+/// Every fault lasts this long.
+const AT_LEAST: Duration = Duration::from_secs(5);
+/// And longer where it takes time to be noticed, such as an owner that vanishes; only a broken program reaches this.
+const SAID_WITHIN: Duration = Duration::from_secs(60);
+
+/// What the status lines must say while a fault lasts, by transport. Only "success" means that nothing is lost.
+pub(crate) type Expected = [&'static [&'static str]; TRANSPORTS.len()];
 
 /// What goes wrong for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +66,36 @@ pub(crate) enum Fault {
     OwnersStop,
     /// The meter's PLCs vanish and return, made by the simulator.
     OwnersCrash,
+    /// What befalls a controller, made by the simulator; the meters are well.
+    Controller(ControllerFault),
+}
+
+/// What befalls a controller that has a meter's values in its tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ControllerFault {
+    /// It accepts connections and says nothing more.
+    Silent,
+    /// It takes longer for each answer than the plugin waits.
+    Slow,
+    /// It restarts.
+    Restart,
+    /// A program is downloaded into it.
+    Download,
+    /// Its module connections are inhibited: the tags keep their last values.
+    Inhibited,
+}
+
+impl ControllerFault {
+    fn defects(self) -> ControllerDefects {
+        let none = ControllerDefects::default();
+        match self {
+            ControllerFault::Silent => ControllerDefects { silent: true, ..none },
+            ControllerFault::Slow => ControllerDefects { delay: TOO_SLOW, ..none },
+            ControllerFault::Restart => none,
+            ControllerFault::Download => ControllerDefects { downloading: true, ..none },
+            ControllerFault::Inhibited => ControllerDefects { modules_faulted: true, ..none },
+        }
+    }
 }
 
 /// What became of one meter.
@@ -69,9 +115,11 @@ pub(crate) struct Cell {
     pub(crate) wrong: Vec<String>,
 }
 
-/// What became of all four.
+/// What became of all of them.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Row {
+    /// Seconds that the fault lasted.
+    pub(crate) lasted: u64,
     pub(crate) cells: Vec<Cell>,
     pub(crate) rss_before_kib: u64,
     pub(crate) rss_after_kib: u64,
@@ -81,6 +129,8 @@ pub(crate) struct Row {
 struct Post {
     relay: Relay,
     frames: Option<Arc<Frames>>,
+    /// The controller, and the relay before the meter that it has connections to.
+    controller: Option<(Controller, Relay)>,
     truth: Truth,
     status: Option<Line>,
     cell: Cell,
@@ -103,7 +153,7 @@ impl Bench {
         let simulated = Simulated::at(Options {
             bind: Ipv4Addr::new(127, 0, 0, 2),
             count: TRANSPORTS.len() as u32,
-            eip_port: 44818,
+            eip_port: EIP_PORT,
             io_port: 2222,
             modbus_port: 1502,
             ..Options::default()
@@ -115,13 +165,13 @@ impl Bench {
             .to_owned();
         for (name, post) in TRANSPORTS.iter().zip(&posts) {
             let address = post.relay.address;
-            text += &format!(
-                "[[inputs.powermonitor_500.meter]]\nname = \"{name}\"\naddress = \"{address}\"\nconnection = \"{name}\"\n"
-            );
-            text += match *name {
-                "modbus" => "intervals = { energy = \"1s\" }\n",
-                "explicit" => "",
-                _ => "rpi = \"100ms\"\n",
+            text +=
+                &format!("[[inputs.powermonitor_500.meter]]\nname = \"{name}\"\naddress = \"{address}\"\n");
+            text += &match *name {
+                "modbus" => "connection = \"modbus\"\nintervals = { energy = \"1s\" }\n".to_owned(),
+                "explicit" => "connection = \"explicit\"\n".to_owned(),
+                "logix" => controlled::OPTIONS.to_owned(),
+                listening => format!("connection = \"{listening}\"\nrpi = \"100ms\"\n"),
             };
         }
         // Whatever an earlier run has left.
@@ -133,8 +183,9 @@ impl Bench {
         Bench { simulated, posts, owners, program, looked, waiting, striking: false, ended: None }
     }
 
-    /// Lets a fault happen for a while, heals it, and waits until everything is well again.
-    pub(crate) fn endure(mut self, fault: Fault, lasts: Duration) -> Row {
+    /// Lets a fault happen until each meter has said what it must, but for a while at least; heals it, and waits until
+    /// everything is well again.
+    pub(crate) fn endure(mut self, fault: Fault, expected: &Expected) -> Row {
         self.wait_until_well("at the start");
         // As long as after the fault: what is opened once, and late on a busy machine, is open by then.
         self.turn_for(JUDGE_AFTER * 2);
@@ -142,7 +193,16 @@ impl Bench {
         self.posts.iter_mut().for_each(|post| post.cell = Cell::default());
         self.striking = true;
         self.strike(fault);
-        self.turn_for(lasts);
+        let struck = Instant::now();
+        self.turn_for(AT_LEAST);
+        let said = |posts: &[Post]| {
+            let cells = posts.iter().map(|post| &post.cell.results);
+            cells.zip(expected).all(|(said, must)| must.iter().all(|result| said.contains(*result)))
+        };
+        while !said(&self.posts) && struck.elapsed() < SAID_WITHIN {
+            self.turn();
+        }
+        let lasted = struck.elapsed().as_secs();
         self.striking = false;
         self.heal(fault);
         self.ended = Some(SystemTime::now());
@@ -162,6 +222,7 @@ impl Bench {
         assert_eq!(ended.code, Some(0), "{}", ended.err);
         assert!(!ended.err.contains("panicked"), "{}", ended.err);
         Row {
+            lasted,
             cells,
             rss_before_kib: before.rss_kib,
             rss_after_kib: after.rss_kib,
@@ -198,6 +259,12 @@ impl Bench {
                     });
                 }
             }
+            Fault::Controller(ControllerFault::Restart) => {
+                for (controller, _) in self.posts.iter_mut().filter_map(|post| post.controller.as_mut()) {
+                    self.simulated.block_on(controller.stop());
+                }
+            }
+            Fault::Controller(fault) => self.set_controllers(&fault.defects()),
         }
     }
 
@@ -210,12 +277,24 @@ impl Bench {
             Fault::Reboot => (0..TRANSPORTS.len()).for_each(|at| self.simulated.restart(at)),
             Fault::Silent => self.silence(false),
             Fault::OwnersStop | Fault::OwnersCrash => self.owners = owners(&self.simulated),
+            Fault::Controller(ControllerFault::Restart) => {
+                for (controller, _) in self.posts.iter_mut().filter_map(|post| post.controller.as_mut()) {
+                    self.simulated.block_on(controller.restart()).expect("its port is still free");
+                }
+            }
+            Fault::Controller(_) => self.set_controllers(&ControllerDefects::default()),
         }
     }
 
     fn silence(&self, silent: bool) {
         for meter in self.simulated.meters() {
             meter.set_defects(Defects { silent, ..Defects::default() });
+        }
+    }
+
+    fn set_controllers(&self, defects: &ControllerDefects) {
+        for (controller, _) in self.posts.iter().filter_map(|post| post.controller.as_ref()) {
+            controller.set_defects(defects.clone());
         }
     }
 
@@ -253,7 +332,8 @@ impl Bench {
         while self.waiting.front().is_some_and(|(at, ..)| at.elapsed() > JUDGE_AFTER) {
             let Some((_, at, line)) = self.waiting.pop_front() else { return };
             let Post { truth, cell, .. } = &mut self.posts[at];
-            match truth.judge(&line, BEFORE, AFTER) {
+            let before = if at == LOGIX { BEFORE_IN_CONTROLLER } else { BEFORE };
+            match truth.judge(&line, before, AFTER) {
                 Ok(values) => cell.values += values,
                 Err(wrong) => cell.wrong.push(wrong),
             }
@@ -298,24 +378,38 @@ impl Bench {
 fn post(simulated: &Simulated, number: usize) -> Post {
     let meter = simulated.meter(number);
     let local = Ipv4Addr::new(127, 0, 2, 2 + number as u8);
-    let (relay, frames) = simulated.block_on(async {
-        let at = |meter: SocketAddr| SocketAddr::from((local, meter.port()));
-        match TRANSPORTS[number] {
-            "modbus" => (Relay::at(at(meter.modbus()), meter.modbus(), Framing::Modbus).await, None),
-            "explicit" => (Relay::at(at(meter.eip()), meter.eip(), Framing::EtherNetIp).await, None),
-            _ => {
-                let frames = Frames::start(local, meter.io());
-                (Relay::with_frames(at(meter.eip()), meter.eip(), frames.clone()).await, Some(frames))
-            }
+    let at = |meter: SocketAddr| SocketAddr::from((local, meter.port()));
+    let with_frames = || {
+        let start = async {
+            let frames = Frames::start(local, meter.io());
+            (Relay::with_frames(at(meter.eip()), meter.eip(), frames.clone()).await, frames)
+        };
+        simulated.block_on(start)
+    };
+    let plain = |to, framing| simulated.block_on(Relay::at(at(to), to, framing));
+    let (relay, frames, controller) = match TRANSPORTS[number] {
+        "modbus" => (plain(meter.modbus(), Framing::Modbus), None, None),
+        "explicit" => (plain(meter.eip(), Framing::EtherNetIp), None, None),
+        "logix" => {
+            let (modules, frames) = with_frames();
+            let bind = Ipv4Addr::new(127, 0, 3, 1);
+            let controller = controlled::controller(simulated, modules.address, bind, EIP_PORT, RPI);
+            let before = SocketAddr::from((Ipv4Addr::new(127, 0, 3, 2), EIP_PORT));
+            let relay = Relay::at(before, controller.address(), Framing::EtherNetIp);
+            (simulated.block_on(relay), Some(frames), Some((controller, modules)))
         }
-    });
+        _ => {
+            let (relay, frames) = with_frames();
+            (relay, Some(frames), None)
+        }
+    };
     let mut tables = vec![Table::Realtime, Table::Alarm];
     if number == MODBUS {
         tables.push(Table::Energy);
     }
     let mut truth = Truth::of(&tables, PAST);
     truth.look(meter);
-    Post { relay, frames, truth, status: None, cell: Cell::default() }
+    Post { relay, frames, controller, truth, status: None, cell: Cell::default() }
 }
 
 /// The PLCs of the meter that is only listened to.

@@ -3,6 +3,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod capture;
+pub(crate) mod controlled;
 pub(crate) mod cores;
 pub(crate) mod fake;
 pub(crate) mod influxdb;

@@ -4,7 +4,7 @@
 //! cargo test --features wire-tests --test suite faults:: -- --nocapture
 //! ```
 //!
-//! prints the table that is kept in tests/results/faults.txt. Each row is one plugin with four meters behind relays, in
+//! prints the table that is kept in tests/results/faults.txt. Each row is one plugin with five meters behind relays, in
 //! a network of its own; all rows run side by side, in about one and a half minutes, because an owner is looked for once
 //! a minute.
 
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::bench::{Bench, Cell, Fault, Row, TRANSPORTS};
+use crate::common::bench::{Bench, Cell, ControllerFault, Expected, Fault, Row, TRANSPORTS};
 use crate::common::namespace::run_apart;
 use crate::common::relay::frames::FrameSpoil;
 use crate::common::relay::spoil::Spoil;
@@ -25,52 +25,50 @@ const PRINTED: &str = "row: ";
 /// What the memory may grow by in a row.
 const MOST_GROWTH_KIB: u64 = 1024;
 
-const LASTS: Duration = Duration::from_secs(5);
-/// Longer than a meter waits for heartbeats: 16 s.
-const LONG: Duration = Duration::from_secs(20);
-/// A meter notices after seconds only that a PLC is gone.
-const UNNOTICED: Duration = Duration::from_secs(12);
-
-/// What the status lines must say while a fault lasts, by transport. Only "success" means that nothing is lost.
-type Expected = [&'static [&'static str]; 4];
 const OK: &[&str] = &["success"];
 const PARTIAL: &[&str] = &["partial"];
-const UNHARMED: Expected = [OK; 4];
+const UNHARMED: Expected = [OK; TRANSPORTS.len()];
 /// What is listened to does not need the session; the alarm table, read explicitly, does.
 const fn session(explicit: &'static [&'static str], modbus: &'static [&'static str]) -> Expected {
-    [explicit, PARTIAL, PARTIAL, modbus]
+    [explicit, PARTIAL, PARTIAL, modbus, explicit]
 }
-/// Frames do not come; the session lives.
-const UNHEARD: Expected = [OK, PARTIAL, PARTIAL, OK];
+/// Frames do not come; the session lives. A controller keeps the last values, and says that its module is faulted.
+const UNHEARD: Expected = [OK, PARTIAL, PARTIAL, OK, STALE];
 /// A PLC that leaves ends listening, and nothing else.
-const NO_OWNER: Expected = [OK, PARTIAL, OK, OK];
+const NO_OWNER: Expected = [OK, PARTIAL, OK, OK, OK];
+/// The controller alone is in trouble.
+const fn controller(name: &'static str, fault: ControllerFault, said: &'static [&'static str]) -> Scene {
+    Scene(name, Fault::Controller(fault), [OK, OK, OK, OK, said])
+}
+const STALE: &[&str] = &["stale"];
 const TIMEOUT: &[&str] = &["timeout"];
 const BAD_DATA: &[&str] = &["bad_data"];
 const FAILED: &[&str] = &["connection_failed"];
 
-/// One fault: its name in the table, how long it lasts, and what is said meanwhile.
-struct Scene(&'static str, Fault, Duration, Expected);
+/// One fault: its name in the table, and what is said meanwhile.
+struct Scene(&'static str, Fault, Expected);
 
 const fn tcp(name: &'static str, spoil: Spoil, expected: Expected) -> Scene {
-    Scene(name, Fault::Tcp(spoil), LASTS, expected)
+    Scene(name, Fault::Tcp(spoil), expected)
 }
 
 const fn udp(name: &'static str, spoil: FrameSpoil, expected: Expected) -> Scene {
-    Scene(name, Fault::Udp(spoil), LASTS, expected)
+    Scene(name, Fault::Udp(spoil), expected)
 }
 
-/// Every row. A simulated meter makes the last four itself: no relay can let a meter restart or an owner leave.
+/// Every row. Simulated meters and controllers make the last nine themselves: no relay can let a meter restart, or an
+/// owner leave.
 const SCENES: &[Scene] = &[
     tcp("replies 100 ms late", Spoil::Delayed(Duration::from_millis(100)), UNHARMED),
     tcp("replies after timeout", Spoil::LateReply, session(TIMEOUT, PARTIAL)),
     tcp("replies in many segments", Spoil::Split, UNHARMED),
-    tcp("replies drip slowly", Spoil::SlowDrip(Duration::from_millis(10)), session(TIMEOUT, PARTIAL)),
+    tcp("replies drip slowly", Spoil::SlowDrip(Duration::from_millis(20)), session(TIMEOUT, TIMEOUT)),
     tcp("old and new reply merged", Spoil::Merged, session(BAD_DATA, PARTIAL)),
     tcp("replies come twice", Spoil::Duplicate, session(BAD_DATA, OK)),
     tcp("wrong session / unit", Spoil::WrongSession, session(BAD_DATA, BAD_DATA)),
     tcp("wrong context / transaction", Spoil::WrongContext, session(BAD_DATA, BAD_DATA)),
     tcp("wrong service / function", Spoil::WrongService, session(BAD_DATA, BAD_DATA)),
-    tcp("corrupt length", Spoil::CorruptLength, session(BAD_DATA, TIMEOUT)),
+    tcp("corrupt length", Spoil::CorruptLength, [BAD_DATA, PARTIAL, PARTIAL, TIMEOUT, TIMEOUT]),
     tcp("closed instead of a reply", Spoil::Cut, session(FAILED, FAILED)),
     tcp("replies lost", Spoil::Lost, session(TIMEOUT, TIMEOUT)),
     tcp("reset", Spoil::Reset, session(FAILED, FAILED)),
@@ -81,16 +79,21 @@ const SCENES: &[Scene] = &[
     udp("frames in wrong order", FrameSpoil::Reordered, UNHARMED),
     udp("two frames of three lost", FrameSpoil::SomeLost, UNHARMED),
     udp("frames and heartbeats lost", FrameSpoil::Lost, UNHEARD),
-    Scene("heartbeats lost", Fault::Udp(FrameSpoil::HeartbeatsLost), LONG, [OK, OK, PARTIAL, OK]),
+    udp("heartbeats lost", FrameSpoil::HeartbeatsLost, [OK, OK, PARTIAL, OK, STALE]),
     udp("old frames replayed", FrameSpoil::Replayed, UNHARMED),
     udp("frames of another connection", FrameSpoil::WrongConnection, UNHARMED),
     udp("frames of wrong length", FrameSpoil::WrongLength, UNHEARD),
     udp("frames cut", FrameSpoil::Cut, UNHEARD),
     udp("frames corrupt", FrameSpoil::Corrupt, UNHEARD),
-    Scene("meter silent", Fault::Silent, LASTS, [TIMEOUT; 4]),
-    Scene("meter reboots", Fault::Reboot, LASTS, [FAILED, &[], &[], FAILED]),
-    Scene("owner closes and returns", Fault::OwnersStop, LASTS, NO_OWNER),
-    Scene("owner vanishes and returns", Fault::OwnersCrash, UNNOTICED, NO_OWNER),
+    Scene("meter silent", Fault::Silent, [TIMEOUT, TIMEOUT, TIMEOUT, TIMEOUT, STALE]),
+    Scene("meter reboots", Fault::Reboot, [FAILED, &[], &[], FAILED, STALE]),
+    Scene("owner closes and returns", Fault::OwnersStop, NO_OWNER),
+    Scene("owner vanishes and returns", Fault::OwnersCrash, NO_OWNER),
+    controller("controller silent", ControllerFault::Silent, TIMEOUT),
+    controller("controller slow", ControllerFault::Slow, TIMEOUT),
+    controller("controller restarts", ControllerFault::Restart, FAILED),
+    controller("controller downloading", ControllerFault::Download, FAILED),
+    controller("module inhibited in it", ControllerFault::Inhibited, STALE),
 ];
 
 #[test]
@@ -133,12 +136,12 @@ fn whatever_happens_no_value_is_wrong_and_good_ones_return() {
 }
 
 fn endure(number: usize) -> Row {
-    let Scene(_, fault, lasts, _) = SCENES[number];
+    let Scene(_, fault, expected) = &SCENES[number];
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fault-{number}"));
-    Bench::start(&directory).endure(fault, lasts)
+    Bench::start(&directory).endure(*fault, expected)
 }
 
-fn judge(Scene(name, fault, _, expected): &Scene, row: &Row) -> Vec<String> {
+fn judge(Scene(name, fault, expected): &Scene, row: &Row) -> Vec<String> {
     let mut problems = Vec::new();
     for ((transport, cell), expected) in TRANSPORTS.iter().zip(&row.cells).zip(expected) {
         let mut wrong = |what: String| problems.push(format!("{name}, {transport}: {what}"));
@@ -177,8 +180,7 @@ fn print_table(table: &[(usize, Row)]) {
     );
     let seconds = |ms: i64| format!("{:.1}", ms as f64 / 1000.0);
     for (number, row) in table {
-        let Scene(name, _, lasts, _) = SCENES[*number];
-        let lasts = lasts.as_secs().to_string();
+        let (Scene(name, ..), lasted) = (&SCENES[*number], row.lasted.to_string());
         let memory = format!("{} > {}", row.rss_before_kib, row.rss_after_kib);
         for (at, (transport, cell)) in TRANSPORTS.iter().zip(&row.cells).enumerate() {
             let once = |text: &str| if at == 0 { text.to_owned() } else { String::new() };
@@ -187,7 +189,7 @@ fn print_table(table: &[(usize, Row)]) {
             println!(
                 "{:<29}{:>3} {transport:<12}{said:<28}{good:>5}{:>8}{:>8}{values:>8}{:>7}  {:<13}",
                 once(name),
-                once(&lasts),
+                once(&lasted),
                 seconds(*first_good_ms),
                 seconds(*well_ms),
                 wrong.len(),

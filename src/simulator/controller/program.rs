@@ -12,7 +12,7 @@ use super::defect::ControllerDefects;
 use super::path::Step;
 use super::tag::{Atom, Part, Shape, Tag, Value};
 use crate::meter::Profile;
-use crate::simulator::{Owner, OwnerOptions, OwnerStatus};
+use crate::simulator::{Owner, OwnerOptions};
 
 /// Between two messages to a meter.
 const MESSAGE_EVERY: Duration = Duration::from_secs(1);
@@ -178,7 +178,7 @@ fn module_tags(meter: u32, assembly: u8, module: usize) -> impl Iterator<Item = 
 
 impl Module {
     fn is_faulted(&self, defects: &ControllerDefects) -> bool {
-        defects.modules_faulted || self.owner.status() != OwnerStatus::Open
+        defects.modules_faulted || !self.owner.is_fed()
     }
 
     /// What the module's tags hold now: the input, and what the last message brought.
