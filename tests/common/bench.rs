@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use telegraf_pm500::meter::Table;
 use telegraf_pm500::simulator::{Controller, ControllerDefects, Defects, Options, Owner, OwnerOptions};
 
-use super::controlled;
+use super::controlled::{self, ControllerFault};
 use super::line::Line;
 use super::program::{Program, config};
 use super::relay::frames::{FrameSpoil, Frames};
@@ -26,8 +26,6 @@ pub(crate) const TRANSPORTS: [&str; 5] = ["explicit", "listen_only", "input_only
 const LISTEN_ONLY: usize = 1;
 const MODBUS: usize = 3;
 const LOGIX: usize = 4;
-/// Longer than the plugin waits for a reply.
-const TOO_SLOW: Duration = Duration::from_millis(400);
 const RPI: Duration = Duration::from_millis(100);
 const EIP_PORT: u16 = 44818;
 const REALTIME_FIELDS: usize = 30;
@@ -68,34 +66,6 @@ pub(crate) enum Fault {
     OwnersCrash,
     /// What befalls a controller, made by the simulator; the meters are well.
     Controller(ControllerFault),
-}
-
-/// What befalls a controller that has a meter's values in its tags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ControllerFault {
-    /// It accepts connections and says nothing more.
-    Silent,
-    /// It takes longer for each answer than the plugin waits.
-    Slow,
-    /// It restarts.
-    Restart,
-    /// A program is downloaded into it.
-    Download,
-    /// Its module connections are inhibited: the tags keep their last values.
-    Inhibited,
-}
-
-impl ControllerFault {
-    fn defects(self) -> ControllerDefects {
-        let none = ControllerDefects::default();
-        match self {
-            ControllerFault::Silent => ControllerDefects { silent: true, ..none },
-            ControllerFault::Slow => ControllerDefects { delay: TOO_SLOW, ..none },
-            ControllerFault::Restart => none,
-            ControllerFault::Download => ControllerDefects { downloading: true, ..none },
-            ControllerFault::Inhibited => ControllerDefects { modules_faulted: true, ..none },
-        }
-    }
 }
 
 /// What became of one meter.

@@ -1,5 +1,5 @@
-//! Twenty meters as a plant has them: some read explicitly, some listened to beside their PLCs, some over Modbus, some
-//! behind a relay that does what networks do. Each has its books, its past, and at most one trouble at a time.
+//! Twenty-four meters as a plant has them: some read explicitly, some listened to beside their PLCs, some over Modbus, some
+//! out of a controller, some behind a relay that does what networks do. Each has its books, its past, and at most one trouble at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,8 +9,9 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use telegraf_pm500::enip::forward_open::Application;
 use telegraf_pm500::meter::Table;
-use telegraf_pm500::simulator::{Defects, Options, Owner, OwnerOptions};
+use telegraf_pm500::simulator::{Controller, ControllerDefects, Defects, Options, Owner, OwnerOptions};
 
+use super::controlled::{self, ControllerFault};
 use super::ledger::{Ledger, Sums};
 use super::line::Line;
 use super::relay::{Framing, Relay};
@@ -24,6 +25,8 @@ const ENERGY: Duration = Duration::from_secs(10);
 /// Short, and with it the watchdog of 16 intervals: the newest frame of a silent owner is still a reading that long,
 /// and no line may be older than a fifth of the interval.
 const RPI: Duration = Duration::from_millis(20);
+/// Meters, of all kinds.
+pub(crate) const METERS: u8 = 24;
 const EIP_PORT: u16 = 44818;
 const MODBUS_PORT: u16 = 1502;
 /// Fields of a complete line.
@@ -44,16 +47,18 @@ pub(crate) enum Kind {
     Explicit,
     Listened,
     Modbus,
+    Controller,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 3] = [Kind::Explicit, Kind::Listened, Kind::Modbus];
+    pub(crate) const ALL: [Kind; 4] = [Kind::Explicit, Kind::Listened, Kind::Modbus, Kind::Controller];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Explicit => "8 explicit",
             Kind::Listened => "6 listened",
             Kind::Modbus => "6 Modbus",
+            Kind::Controller => "4 controllers",
         }
     }
 
@@ -63,6 +68,7 @@ impl Kind {
             Kind::Explicit => "explicit",
             Kind::Listened => "listen_only",
             Kind::Modbus => "modbus",
+            Kind::Controller => "logix",
         }
     }
 }
@@ -73,6 +79,7 @@ struct Post {
     name: String,
     address: SocketAddr,
     relay: Option<Relay>,
+    controller: Option<Controller>,
     /// Address, assembly and, while it runs, the PLC.
     owners: Vec<(Ipv4Addr, u8, Option<Owner>)>,
     ledger: Ledger,
@@ -103,21 +110,23 @@ impl Plant {
     pub(crate) fn start(long: bool) -> Plant {
         let simulated = Simulated::at(Options {
             bind: Ipv4Addr::new(127, 0, 0, 2),
-            count: 20,
+            count: u32::from(METERS),
             eip_port: EIP_PORT,
             io_port: 2222,
             modbus_port: MODBUS_PORT,
             ..Options::default()
         });
         let mut plant = Plant { simulated, posts: Vec::new(), strikes: BTreeMap::new(), long };
-        for number in 0..20 {
+        for number in 0..METERS {
             let (kind, option, relay) = match number {
                 0..4 => (Kind::Explicit, "explicit", true),
                 4..8 => (Kind::Explicit, "explicit", false),
                 8..12 => (Kind::Listened, "auto", false),
                 12..14 => (Kind::Listened, "listen_only", false),
                 14..17 => (Kind::Modbus, "modbus", true),
-                _ => (Kind::Modbus, "modbus", false),
+                17..20 => (Kind::Modbus, "modbus", false),
+                20..22 => (Kind::Controller, "logix", true),
+                _ => (Kind::Controller, "logix", false),
             };
             let post = plant.post(number, kind, option, relay);
             plant.posts.push(post);
@@ -128,8 +137,13 @@ impl Plant {
 
     fn post(&self, number: u8, kind: Kind, option: &'static str, relay: bool) -> Post {
         let meter = self.simulated.meter(usize::from(number));
-        let (at, framing) = match kind {
-            Kind::Modbus => (meter.modbus(), Framing::Modbus),
+        let controller = (kind == Kind::Controller).then(|| {
+            let bind = Ipv4Addr::new(127, 0, 3, number);
+            controlled::controller(&self.simulated, meter.eip(), bind, EIP_PORT, RPI)
+        });
+        let (at, framing) = match (kind, &controller) {
+            (Kind::Modbus, _) => (meter.modbus(), Framing::Modbus),
+            (_, Some(controller)) => (controller.address(), Framing::EtherNetIp),
             _ => (meter.eip(), Framing::EtherNetIp),
         };
         let relay = relay.then(|| {
@@ -156,6 +170,7 @@ impl Plant {
             name: format!("{option}-{number:02}"),
             address: relay.as_ref().map_or(at, |relay| relay.address),
             relay,
+            controller,
             owners,
             ledger: Ledger::new(INTERVAL, &tables),
             truth,
@@ -171,11 +186,13 @@ impl Plant {
             INTERVAL.as_secs()
         );
         for Post { kind, option, name, address, .. } in &self.posts {
-            text += &format!(
-                "[[inputs.powermonitor_500.meter]]\nname = \"{name}\"\naddress = \"{address}\"\n\
-                 connection = \"{option}\"\n"
-            );
+            text +=
+                &format!("[[inputs.powermonitor_500.meter]]\nname = \"{name}\"\naddress = \"{address}\"\n");
+            if *kind != Kind::Controller {
+                text += &format!("connection = \"{option}\"\n");
+            }
             text += &match kind {
+                Kind::Controller => controlled::OPTIONS.to_owned(),
                 Kind::Explicit => String::new(),
                 Kind::Listened => format!("rpi = \"{}ms\"\n", RPI.as_millis()),
                 Kind::Modbus => format!("intervals = {{ energy = \"{}s\" }}\n", ENERGY.as_secs()),
@@ -248,6 +265,13 @@ impl Plant {
                 post.truth.look(self.simulated.meter(at));
                 self.simulated.meter(at).reset_counters();
             }
+            Trouble::Controller(fault) => {
+                let controller = post.controller.as_mut().expect("it is read out of one");
+                match fault {
+                    ControllerFault::Restart => self.simulated.block_on(controller.stop()),
+                    fault => controller.set_defects(fault.defects()),
+                }
+            }
             Trouble::Relay(spoil) => spoil.start(post.relay.as_ref().expect("it is behind a relay")),
             trouble => self.simulated.break_it(at, trouble.defects().expect("it is the meter's own")),
         }
@@ -273,6 +297,16 @@ impl Plant {
                 Trouble::Reboot => self.simulated.restart(at),
                 Trouble::OwnersStop | Trouble::OwnersCrash => self.start_owners(at),
                 Trouble::CounterReset => {}
+                Trouble::Controller(fault) => {
+                    let controller = post.controller.as_mut().expect("it is read out of one");
+                    match fault {
+                        ControllerFault::Restart => {
+                            let returned = self.simulated.block_on(controller.restart());
+                            returned.expect("its port is still free");
+                        }
+                        _ => controller.set_defects(ControllerDefects::default()),
+                    }
+                }
                 Trouble::Relay(_) => post.relay.as_ref().expect("it is behind a relay").heal(),
                 _ => self.simulated.break_it(at, Defects::default()),
             }
@@ -354,7 +388,8 @@ impl Goodbye {
             plant.posts.iter().zip(plant.simulated.meters()).zip(&self.unregistered)
         {
             let record = meter.record();
-            if post.kind != Kind::Modbus && record.unregistered <= *before {
+            let asked = matches!(post.kind, Kind::Explicit | Kind::Listened);
+            if asked && record.unregistered <= *before {
                 problems.insert(format!("{}: the session was not closed", post.name));
             }
             if record.io.open.iter().any(|open| open.application == Application::ListenOnly) {
@@ -362,6 +397,11 @@ impl Goodbye {
             }
             if !record.writes().is_empty() {
                 problems.insert(format!("{}: {:?}", post.name, record.writes()));
+            }
+            let Some(record) = post.controller.as_ref().map(Controller::record) else { continue };
+            if record.open_sessions > 0 || !record.writes().is_empty() {
+                let (open, writes) = (record.open_sessions, record.writes());
+                problems.insert(format!("{}: {open} sessions left, writes {writes:?}", post.name));
             }
         }
         problems

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand::Rng;
 use telegraf_pm500::simulator::{Defects, FrameDefects};
 
+use super::controlled::ControllerFault;
 use super::plant::Kind;
 use super::relay::spoil::Spoil;
 
@@ -54,6 +55,8 @@ pub(crate) enum Trouble {
     FramesTooShort,
     /// Frames are those of another connection.
     FramesForeign,
+    /// What befalls the controller that it is read out of.
+    Controller(ControllerFault),
     /// What the relay before it does.
     Relay(Spoil),
 }
@@ -63,16 +66,26 @@ impl Trouble {
     /// once a minute.
     pub(crate) fn random(random: &mut impl Rng, kind: Kind, relay: bool, long: bool) -> Trouble {
         use Trouble::*;
+        let frames = [FramesLost, FramesJump, FrameTwice];
         let ethernet_ip = [Silent, LateReply, SplitReplies, WrongSession, CutReply, Reboot];
         let mut possible = match kind {
             Kind::Explicit => [&ethernet_ip[..], &[RefusedTable, WrongSize]].concat(),
             Kind::Listened if long => {
                 let ends = [OwnersStop, OwnersCrash, FramesStop, FramesTooShort, FramesForeign];
-                let passes = [FramesLost, FramesJump, FrameTwice];
-                [&ethernet_ip[..], &ends, &passes].concat()
+                [&ethernet_ip[..], &ends, &frames].concat()
             }
-            Kind::Listened => {
-                vec![LateReply, SplitReplies, WrongSession, CutReply, FramesLost, FramesJump, FrameTwice]
+            Kind::Listened => [&[LateReply, SplitReplies, WrongSession, CutReply][..], &frames].concat(),
+            Kind::Controller => {
+                use ControllerFault::{Download, Inhibited, Restart, Slow, TagDeleted, TagRetyped};
+                let modules = [Silent, Reboot, FramesStop, FramesTooShort, FramesForeign];
+                let controller =
+                    [Restart, Slow, Download, Inhibited, ControllerFault::Silent].map(Controller);
+                let mut possible = [&modules[..], &frames, &controller].concat();
+                if long {
+                    // A tag that does not fit is looked at again after a minute.
+                    possible.extend([TagDeleted, TagRetyped].map(Controller));
+                }
+                possible
             }
             Kind::Modbus => vec![Silent, LateReply, Reboot, Busy, CounterReset, CounterReset],
         };
@@ -105,6 +118,7 @@ impl Trouble {
             Trouble::Relay(Spoil::Delayed(_)) => "relay: Delayed".to_owned(),
             Trouble::Relay(Spoil::SlowDrip(_)) => "relay: SlowDrip".to_owned(),
             Trouble::Relay(spoil) => format!("relay: {spoil:?}"),
+            Trouble::Controller(fault) => format!("controller: {fault:?}"),
             trouble => format!("{trouble:?}"),
         }
     }

@@ -12,7 +12,8 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::bench::{Bench, Cell, ControllerFault, Expected, Fault, Row, TRANSPORTS};
+use crate::common::bench::{Bench, Cell, Expected, Fault, Row, TRANSPORTS};
+use crate::common::controlled::ControllerFault;
 use crate::common::namespace::run_apart;
 use crate::common::relay::frames::FrameSpoil;
 use crate::common::relay::spoil::Spoil;

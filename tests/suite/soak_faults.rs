@@ -1,4 +1,4 @@
-//! Twenty meters under a scripted mix of faults: every gather that was due is a line or declared lost, no value is
+//! Twenty-four meters under a scripted mix of faults: every gather that was due is a line or declared lost, no value is
 //! wrong, nothing grows and nothing is left over.
 //!
 //! The smoke test runs for twenty seconds of faults. The real one, whose result is in tests/results/soak_faults.txt, is
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use crate::common::ledger::Sums;
 use crate::common::line::Line;
 use crate::common::namespace::apart;
-use crate::common::plant::{Kind, Plant};
+use crate::common::plant::{Kind, METERS, Plant};
 use crate::common::program::{Program, config};
 use crate::common::usage::{Usage, machine, usual_descriptors};
 use rand::rngs::StdRng;
@@ -236,7 +236,7 @@ fn drop_and_judge(
 impl Drop for Soak {
     fn drop(&mut self) {
         println!(
-            "{}\n20 meters, gathers every {} s, {} s of faults, seed {}; it ended {}\n",
+            "{}\n{METERS} meters, gathers every {} s, {} s of faults, seed {}; it ended {}\n",
             machine(),
             crate::common::plant::INTERVAL.as_secs(),
             self.duration.as_secs(),
