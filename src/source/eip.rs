@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::enip::forward_open::{ForwardClose, ForwardOpen};
 use crate::enip::message::{Malformed, Read};
-use crate::enip::tag::{Query, Route};
+use crate::enip::tag::{Query, Route, unreached};
 use crate::enip::{Accepted, Refused, Session, SessionError, identity};
 use crate::meter::identity::{Identity, IdentityRule};
 
@@ -168,9 +168,10 @@ impl<C: Connect> Eip<C> {
                 self.log.exhibit(&wrong, &data);
                 FailureKind::BadData.because(wrong)
             }),
-            Err(Refused { refusal, .. }) => {
-                Err(FailureKind::Refused.because(format!("the identity object is refused: {refusal}")))
-            }
+            Err(Refused { refusal, .. }) => Err(match unreached(&refusal, &self.route) {
+                Some((why, sentence)) if !self.route.is_direct() => FailureKind::from(why).because(sentence),
+                _ => FailureKind::Refused.because(format!("the identity object is refused: {refusal}")),
+            }),
         };
         let checked =
             found.and_then(|found| match self.accepted.as_ref().and_then(|rule| found.mismatch(rule)) {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::enip::SessionError;
+use crate::enip::tag::TagRefusal;
 use crate::host::tcp::ConnectError;
 
 /// The kinds; each is a `result_code` of the status line.
@@ -84,6 +85,19 @@ impl From<&SessionError> for FailureKind {
             SessionError::Closed | SessionError::Io(..) => FailureKind::Connection,
             SessionError::Status(..) => FailureKind::Refused,
             SessionError::Malformed(..) => FailureKind::BadData,
+        }
+    }
+}
+
+impl From<TagRefusal> for FailureKind {
+    fn from(refusal: TagRefusal) -> Self {
+        match refusal {
+            TagRefusal::TooShort => FailureKind::WrongSize,
+            TagRefusal::Route | TagRefusal::Busy => FailureKind::Connection,
+            TagRefusal::NoTags => FailureKind::WrongDevice,
+            TagRefusal::NoSuchTag | TagRefusal::NoAccess | TagRefusal::TooLong | TagRefusal::Other => {
+                FailureKind::Refused
+            }
         }
     }
 }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use telegraf_pm500::meter::Table;
-use telegraf_pm500::simulator::{Controller, ControllerDefects, Defects, Options, Owner, OwnerOptions};
+use telegraf_pm500::simulator::{
+    Controller, ControllerDefects, ControllerOptions, Defects, Options, Owner, OwnerOptions,
+};
 
 use super::controlled::{self, ControllerFault};
 use super::line::Line;
@@ -363,7 +365,8 @@ fn post(simulated: &Simulated, number: usize) -> Post {
         "logix" => {
             let (modules, frames) = with_frames();
             let bind = Ipv4Addr::new(127, 0, 3, 1);
-            let controller = controlled::controller(simulated, modules.address, bind, EIP_PORT, RPI);
+            let options = ControllerOptions { bind, port: EIP_PORT, ..ControllerOptions::default() };
+            let controller = controlled::controller(simulated, modules.address, RPI, options);
             let before = SocketAddr::from((Ipv4Addr::new(127, 0, 3, 2), EIP_PORT));
             let relay = Relay::at(before, controller.address(), Framing::EtherNetIp);
             (simulated.block_on(relay), Some(frames), Some((controller, modules)))

@@ -1,6 +1,6 @@
 //! A meter that is read out of a controller: its assemblies are tags, which module connections keep fresh.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use telegraf_pm500::simulator::{Controller, ControllerDefects, ControllerOptions, OwnerOptions};
@@ -51,21 +51,16 @@ impl ControllerFault {
     }
 }
 
-/// Starts a controller that has connections to the meter at this address, and waits for their data.
+/// Starts a controller that has connections to the meter at this address, and waits for their data; which assemblies and
+/// how often is filled in.
 pub(crate) fn controller(
     simulated: &Simulated,
     meter: SocketAddr,
-    bind: Ipv4Addr,
-    port: u16,
     rpi: Duration,
+    options: ControllerOptions,
 ) -> Controller {
-    let options = ControllerOptions {
-        bind,
-        port,
-        assemblies: vec![101, 102, 108],
-        modules: OwnerOptions { rpi, ..OwnerOptions::default() },
-        ..ControllerOptions::default()
-    };
+    let modules = OwnerOptions { rpi, ..OwnerOptions::default() };
+    let options = ControllerOptions { assemblies: vec![101, 102, 108], modules, ..options };
     simulated.block_on(async {
         let controller = Controller::start(&[meter], options).await.expect("the address is free");
         let connected = tokio::time::timeout(DEADLINE, controller.connected()).await;

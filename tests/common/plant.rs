@@ -9,7 +9,9 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use telegraf_pm500::enip::forward_open::Application;
 use telegraf_pm500::meter::Table;
-use telegraf_pm500::simulator::{Controller, ControllerDefects, Defects, Options, Owner, OwnerOptions};
+use telegraf_pm500::simulator::{
+    Controller, ControllerDefects, ControllerOptions, Defects, Options, Owner, OwnerOptions,
+};
 
 use super::controlled::{self, ControllerFault};
 use super::ledger::{Ledger, Sums};
@@ -139,7 +141,8 @@ impl Plant {
         let meter = self.simulated.meter(usize::from(number));
         let controller = (kind == Kind::Controller).then(|| {
             let bind = Ipv4Addr::new(127, 0, 3, number);
-            controlled::controller(&self.simulated, meter.eip(), bind, EIP_PORT, RPI)
+            let options = ControllerOptions { bind, port: EIP_PORT, ..ControllerOptions::default() };
+            controlled::controller(&self.simulated, meter.eip(), RPI, options)
         });
         let (at, framing) = match (kind, &controller) {
             (Kind::Modbus, _) => (meter.modbus(), Framing::Modbus),

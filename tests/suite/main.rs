@@ -8,6 +8,7 @@ mod common;
 mod answers;
 mod bad_input;
 mod both_protocols;
+mod controller;
 mod discover;
 mod energy_layouts;
 mod events;

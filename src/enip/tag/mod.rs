@@ -28,5 +28,5 @@ pub use multiple::decode_multiple;
 pub use name::{TagName, TagNameError};
 pub use query::Query;
 pub use read::{Fragment, Reply, TagData, TagRead, TagType};
-pub use refusal::{TagRefusal, explain};
+pub use refusal::{TagRefusal, explain, unreached};
 pub use route::{Route, RouteError};

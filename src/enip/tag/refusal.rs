@@ -37,9 +37,8 @@ const BEYOND: u16 = 0x2105;
 /// Offset beyond the end of the tag.
 const BEYOND_OFFSET: u16 = 0x2104;
 
-/// A refusal in words, with the next step.
-pub fn explain(refusal: &Refusal, tag: &TagName, route: &Route) -> (TagRefusal, String) {
-    let extended = refusal.extended.first().copied();
+/// A refusal that concerns the way to the controller, in words, with the next step.
+pub fn unreached(refusal: &Refusal, route: &Route) -> Option<(TagRefusal, String)> {
     let way = if route.is_direct() {
         "no route is set: a controller in a chassis needs its slot, such as route = \"1,0\"".to_owned()
     } else {
@@ -48,7 +47,20 @@ pub fn explain(refusal: &Refusal, tag: &TagName, route: &Route) -> (TagRefusal, 
                  whose own port this is"
         )
     };
-    let (kind, sentence) = match (refusal.general, extended) {
+    let (kind, sentence) = match (refusal.general, refusal.extended.first()) {
+        (0x01, Some(0x0311 | 0x0312 | 0x0315 | 0x0318 | 0x0204)) => (TagRefusal::Route, way),
+        (0x08, _) => (TagRefusal::NoTags, format!("the device that answers has no tags; {way}")),
+        _ => return None,
+    };
+    Some((kind, format!("{sentence} ({refusal})")))
+}
+
+/// A refusal in words, with the next step.
+pub fn explain(refusal: &Refusal, tag: &TagName, route: &Route) -> (TagRefusal, String) {
+    if let Some(unreached) = unreached(refusal, route) {
+        return unreached;
+    }
+    let (kind, sentence) = match (refusal.general, refusal.extended.first().copied()) {
         (0x04 | 0x05, _) => {
             (TagRefusal::NoSuchTag, format!("the controller has no tag {tag} now{}", nearly(tag)))
         }
@@ -64,8 +76,6 @@ pub fn explain(refusal: &Refusal, tag: &TagName, route: &Route) -> (TagRefusal, 
         (PARTIAL | 0x11 | 0x1B, _) => {
             (TagRefusal::TooLong, format!("tag {tag} does not fit into one reply of the controller"))
         }
-        (0x01, Some(0x0311 | 0x0312 | 0x0315 | 0x0318 | 0x0204)) => (TagRefusal::Route, way),
-        (0x08, _) => (TagRefusal::NoTags, format!("the device that answers has no tags; {way}")),
         (0x02, _) => (TagRefusal::Busy, "the controller has no resources left for the read".to_owned()),
         (0x10, _) => (
             TagRefusal::Busy,

@@ -144,8 +144,8 @@ impl Services {
                 drop(state);
                 Some(self.reply(request.service, outcome.map(|data| (0, data))))
             }
-            // The communication module knows no tags.
-            Some(Path::Tag(_)) if self.bridge => {
+            // The communication module knows no tags, nor messages that carry several reads of them.
+            Some(Path::Tag(_) | Path::Object { class: MESSAGE_ROUTER, .. }) if self.bridge => {
                 self.note(&request);
                 Some(self.reply(request.service, Err(refused(SERVICE_NOT_SUPPORTED))))
             }

@@ -119,14 +119,12 @@ impl<C: Connect> Logix<C> {
                 self.tags.values_mut().for_each(|tag| tag.shape = Known::Nothing);
             }
             self.identity = controller.eip().identity().cloned();
-            for (assembly, shape) in learn(&mut controller, &self.tags, wanted, &self.route).await? {
-                if let Some(tag) = self.tags.get_mut(&assembly) {
-                    (tag.shape, tag.said) = (shape, false);
-                }
+            let looked = read_once(&mut controller, &mut self.tags, wanted, &self.route).await?;
+            // A tag that has changed is looked at anew at once: what it is now tells what to do, or nothing is lost.
+            if looked.is_changed(&self.tags) {
+                return read_once(&mut controller, &mut self.tags, wanted, &self.route).await;
             }
-            let reads = Reads::of(&self.tags, wanted);
-            let got = controller.read(&reads.wanted).await?;
-            Ok(reads.judge(got, &mut self.tags, &self.route))
+            Ok(looked)
         })
         .await;
         let log = controller.eip().log.take();
@@ -149,6 +147,33 @@ struct Looked {
     /// Some values have not moved yet, and may have at the next look.
     unmoved: bool,
     log: Log,
+}
+
+impl Looked {
+    /// Whether a tag is not what it was, for another reason than that the controller cannot be asked now.
+    fn is_changed(&self, tags: &BTreeMap<u16, Tag>) -> bool {
+        self.failures.iter().any(|(span, failure)| {
+            let tag = span.instance().and_then(|assembly| tags.get(&assembly));
+            !failure.is_of_the_link() && tag.is_some_and(|tag| matches!(tag.shape, Known::Nothing))
+        })
+    }
+}
+
+/// Finds out what is not known of the tags, and reads them.
+async fn read_once<C: Connect>(
+    controller: &mut Controller<C>,
+    tags: &mut BTreeMap<u16, Tag>,
+    wanted: &[u16],
+    route: &Route,
+) -> Result<Looked, Miss> {
+    for (assembly, shape) in learn(controller, tags, wanted, route).await? {
+        if let Some(tag) = tags.get_mut(&assembly) {
+            (tag.shape, tag.said) = (shape, false);
+        }
+    }
+    let reads = Reads::of(tags, wanted);
+    let got = controller.read(&reads.wanted).await?;
+    Ok(reads.judge(got, tags, route))
 }
 
 /// The reads of one look: the tags, and behind them their fault tags, each once.
@@ -373,15 +398,7 @@ fn elements(name: &TagName, kind: TagType, elements: u16) -> Wanted {
 }
 
 fn refused((why, sentence): (TagRefusal, String)) -> Failure {
-    let kind = match why {
-        TagRefusal::TooShort => FailureKind::WrongSize,
-        TagRefusal::Route | TagRefusal::Busy => FailureKind::Connection,
-        TagRefusal::NoTags => FailureKind::WrongDevice,
-        TagRefusal::NoSuchTag | TagRefusal::NoAccess | TagRefusal::TooLong | TagRefusal::Other => {
-            FailureKind::Refused
-        }
-    };
-    kind.because(sentence)
+    FailureKind::from(why).because(sentence)
 }
 
 #[async_trait]
