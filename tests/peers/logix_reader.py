@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Reads tags of a Logix controller with two third-party clients, and prints the REALs that they say.
+"""Reads tags of a Logix controller with third-party clients, and prints the REALs that they say.
 
-Usage: logix_reader.py HOST:PORT TAG COUNT
+Usage: logix_reader.py HOST:PORT TAG COUNT CLIENT...
 
-Prints JSON: {"pylogix": [values], "pycomm3": [values]}; the second without a value where it does not know the tag: it
-reads what the controller's list of tags names, and a module's member is not among that.
+CLIENT is pylogix or pycomm3; the second needs a controller that lists its tags. Prints JSON: {CLIENT: [values]}.
 """
 
 import json
@@ -14,15 +13,24 @@ import pylogix
 from pycomm3 import LogixDriver
 
 
-def main():
-    if len(sys.argv) != 4:
-        sys.exit("usage: logix_reader.py HOST:PORT TAG COUNT")
-    (host, port), tag, count = sys.argv[1].split(":"), sys.argv[2], int(sys.argv[3])
+def by_pylogix(host, port, tag, count):
     with pylogix.PLC(host, port=int(port)) as plc:
-        first = plc.Read(tag, count).Value
+        return plc.Read(tag, count).Value
+
+
+def by_pycomm3(host, port, tag, count):
     with LogixDriver("%s:%s/1,0" % (host, port)) as plc:
-        second = plc.read("%s{%d}" % (tag, count)).value
-    print(json.dumps({"pylogix": first, "pycomm3": second}))
+        return plc.read("%s{%d}" % (tag, count)).value
+
+
+CLIENTS = {"pylogix": by_pylogix, "pycomm3": by_pycomm3}
+
+
+def main():
+    if len(sys.argv) < 5:
+        sys.exit("usage: logix_reader.py HOST:PORT TAG COUNT CLIENT...")
+    (host, port), tag, count = sys.argv[1].split(":"), sys.argv[2], int(sys.argv[3])
+    print(json.dumps({client: CLIENTS[client](host, port, tag, count) for client in sys.argv[4:]}))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,19 @@
-//! A meter's assemblies out of a controller's tags, judged by somebody else's controllers and clients: cm-ethernetip serves
-//! the tags, and pylogix and pycomm3 read the same ones.
+//! A meter's assemblies out of a controller's tags, judged by somebody else's controllers and clients: cm-ethernetip and
+//! cpppo serve the tags, pylogix, pycomm3 and rust-ethernet-ip read the same ones, Wireshark judges the frames.
 
+use std::time::Duration;
+
+use rust_ethernet_ip::{EipClient, PlcValue, RoutePath};
 use serde_json::{Value, json};
+use telegraf_pm500::simulator::{Controller, ControllerOptions};
 
+use crate::common::capture::Capture;
+use crate::common::controlled;
 use crate::common::meter::{Meter, POWER, VOLTAGE_CURRENT};
 use crate::common::peer::{Server, python, scratch, telegraf_pm500};
 use crate::common::points::{only, points};
 use crate::common::process::run;
+use crate::common::simulated::{Simulated, own_network};
 
 /// Read Tag, and what carries it or stands before it.
 const READING: [u64; 4] = [0x01, 0x0A, 0x4C, 0x52];
@@ -76,7 +83,8 @@ fn values_equal_what_a_controller_of_others_holds_and_two_clients_of_others_read
         only(&all, "powermonitor_500_status").assert_integer("connection_code", 5);
         assert!(!log.contains("E! "), "{log}");
     }
-    let read = run(python("logix_reader.py").args([&server.address, "PM_VA", "12"]), "");
+    let read =
+        run(python("logix_reader.py").args([&server.address, "PM_VA", "12", "pylogix", "pycomm3"]), "");
     let read: Value = serde_json::from_str(&read).unwrap();
     let (lines, _) =
         gather(&server, &directory, "logix_tags = { 101 = \"PM_VA\" }\nfault_tag = \"PM_Fault\"");
@@ -164,4 +172,118 @@ fn a_controller_is_read_by_hand_and_a_check_tells_each_tags_type_and_length() {
     assert!(checked.contains("line-4: assembly 101: tag PM_Line4:I.Data, REAL[12]\n"), "{checked}");
     assert!(!checked.contains("A configuration to begin with"), "a controller is no meter: {checked}");
     assert!(checked.contains("PM_DINT"), "{checked}");
+}
+
+#[test]
+fn values_equal_what_another_controller_of_others_holds() {
+    let (directory, meter) = (scratch("logix_cpppo"), Meter::loaded());
+    let powers: Vec<f32> = [&meter.power[..], &[meter.phase_sequence]].concat();
+    let tags = json!({
+        "PM_VA": {"type": "REAL", "values": meter.voltage_current},
+        "PM_W": {"type": "REAL", "values": powers},
+        "PM_Fault": {"type": "DINT", "values": [0]},
+    });
+    let server = Server::start("logix_cpppo.py", &json!({"tags": tags}), &directory);
+    let options =
+        "logix_tags = { 101 = \"PM_VA\", 102 = \"PM_W\" }\nroute = \"1,0\"\nfault_tag = \"PM_Fault\"";
+    let (lines, log) = gather(&server, &directory, options);
+    assert!(!log.contains("E! "), "{log}");
+    let all = points(&lines);
+    let realtime = only(&all, "powermonitor_500");
+    for (name, value) in VOLTAGE_CURRENT.iter().zip(meter.voltage_current) {
+        realtime.assert_real(name, value);
+    }
+    for (name, value) in POWER.iter().zip(meter.power) {
+        realtime.assert_real(name, value);
+    }
+}
+
+/// Our own controller, connected to a meter whose values stand still.
+fn own_controller() -> (Simulated, Controller) {
+    let simulated = Simulated::start(1);
+    let options = ControllerOptions { bind: own_network(), ..ControllerOptions::default() };
+    let meter = simulated.meter(0).eip();
+    let controller = controlled::controller(&simulated, meter, Duration::from_millis(100), options);
+    (simulated, controller)
+}
+
+/// What we read of it, so often.
+fn own_reading(controller: &Controller, count: &str) -> String {
+    let address = format!("line-4=logix://{}", controller.address());
+    let mut arguments = vec!["dump", &address, "--route", "1,0", "--fault-tag", "PM1_Fault"];
+    for tag in ["101=PM1_101:I.Data", "102=PM1_102:I.Data", "108=PM1_108S:I.Data"] {
+        arguments.extend(["--tag", tag]);
+    }
+    arguments.extend(["--interval", "500ms", "--count", count]);
+    run(&mut telegraf_pm500(&arguments), "")
+}
+
+#[test]
+fn two_clients_of_others_read_from_our_controller_what_we_print() {
+    let (simulated, controller) = own_controller();
+    let all = points(&own_reading(&controller, "1"));
+    let realtime = only(&all, "powermonitor_500");
+    let address = controller.address().to_string();
+    let assert_all = |who: &str, tag: &str, read: Vec<f64>| {
+        assert_eq!(read.len(), VOLTAGE_CURRENT.len(), "{who} {tag}");
+        for (name, value) in VOLTAGE_CURRENT.iter().zip(read) {
+            realtime.assert_real(name, value as f32);
+        }
+    };
+    // It does not take a module's tag for one: see the documentation of the module enip.
+    for tag in ["PM1_101", "Program:Main.PM1_101"] {
+        let read = simulated.block_on(async {
+            let route = RoutePath::new().add_slot(0);
+            let mut client = EipClient::with_route_path(&address, route).await.unwrap();
+            let values = client.read_array_range(tag, 0, 12).await.unwrap();
+            client.unregister_session().await.unwrap();
+            values
+        });
+        let reals = read.into_iter().map(|value| match value {
+            PlcValue::Real(real) => f64::from(real),
+            other => panic!("{tag}: {other:?}"),
+        });
+        assert_all("rust-ethernet-ip", tag, reals.collect());
+    }
+    for tag in ["PM1_101:I.Data", "PM1_101", "Program:Main.PM1_101"] {
+        let read = run(python("logix_reader.py").args([&address, tag, "12", "pylogix"]), "");
+        let read: Value = serde_json::from_str(&read).unwrap();
+        let values = read["pylogix"].as_array().unwrap_or_else(|| panic!("{read}"));
+        assert_all("pylogix", tag, values.iter().filter_map(Value::as_f64).collect());
+    }
+    assert_eq!(controller.record().writes(), []);
+}
+
+#[test]
+fn wireshark_finds_no_malformed_frame_only_services_that_read_and_one_request_a_gather() {
+    let scratch = scratch("logix_wireshark");
+    let (simulated, controller) = own_controller();
+    let capture = Capture::start(&controller.address().to_string(), &simulated.modbus(0));
+    let gathers = 4;
+    let lines = own_reading(&controller, "4");
+    let packets = capture.finish(&scratch);
+    let complete = points(&lines).iter().filter(|point| point.measurement == "powermonitor_500").count();
+    assert_eq!(complete, gathers);
+
+    let none: [&str; 0] = [];
+    let wrong = "_ws.malformed || _ws.expert.severity >= 0x600000";
+    assert_eq!(packets.frames(wrong, &["frame.number", "frame.protocols", "_ws.expert.message"]), none);
+    let eip = packets.eip_data();
+    assert_eq!(packets.frames(&format!("{eip} && !enip"), &["frame.number"]), none);
+    assert_eq!(packets.frames(&format!("{eip} && enip.status != 0"), &["frame.number"]), none);
+    // Register, one after the other, unregister.
+    let commands = packets.frames(&eip, &["enip.command"]);
+    assert_eq!(commands.iter().filter(|command| *command != "0x006f").count(), 3, "{commands:?}");
+
+    let requests = packets.frames(&format!("{eip} && cip.rr == 0"), &["cip.sc"]);
+    for service in requests.iter().flat_map(|services| services.split(',')) {
+        let number = u64::from_str_radix(service.trim_start_matches("0x"), 16).unwrap();
+        assert!(READING.contains(&number), "{requests:?}");
+    }
+    // Three tags and their fault tag, in one message along the route: one request and one reply.
+    let gather = "0x52,0x0a,0x4c,0x4c,0x4c,0x4c";
+    assert_eq!(requests.iter().filter(|services| *services == gather).count(), gathers, "{requests:?}");
+    // Before them: who is it, of which type are the tags, and how long is each.
+    assert_eq!(requests.len() - gathers, 1 + 1 + 3, "{requests:?}");
+    assert_eq!(controller.record().writes(), []);
 }
