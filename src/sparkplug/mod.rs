@@ -7,7 +7,9 @@
 //! stdin ─→ line ─→ node ─→ MQTT
 //!                   │ catalog   every metric: name, type, unit, from the tables of the meter and the schema
 //!                   │ device    newest values, what the host knows, life
+//!                   │ refusal   what cannot be used of a line, and why
 //!                   │ store     what waits: broker away, host offline, meter without a birth
+//!                   │ unconfirmed   what the broker has perhaps not got
 //!                   │ message   topics and payloads; payload: the protobuf
 //!                   └ host      the state of the primary host
 //! ```
@@ -29,9 +31,11 @@ pub mod names;
 pub mod node;
 pub mod payload;
 pub mod program;
+pub mod refusal;
 pub mod session;
 pub mod stdin;
 pub mod store;
+mod unconfirmed;
 
 #[cfg(test)]
 mod tests;

@@ -16,13 +16,15 @@ use std::time::Duration;
 use prost::Message as _;
 
 use super::catalog::{self, Catalog};
-use super::device::{Device, Life, MOST_EXTRAS, Reading};
+use super::device::{Device, Life, Reading};
 use super::host::{HostWatch, Verdict};
-use super::line::{self, LineError};
+use super::line;
 use super::message::{self, Message, Qos, Topics};
 use super::names;
 use super::payload::{self, Command, CommandError, Metric, Payload};
+use super::refusal::{MOST_DEVICES, Refusal, Taken};
 use super::store::{Entry, Slot, Store, Waiting};
+use super::unconfirmed::Unconfirmed;
 
 /// The node itself among the devices.
 const NODE: Slot = 0;
@@ -35,14 +37,8 @@ const TEMPLATE_ALIAS: u64 = 0xFFFD;
 /// Name of the type of the meter.
 pub const TEMPLATE: &str = "PowerMonitor 500";
 
-/// Most meters of one node; each costs some kilobytes whatever it sends.
-const MOST_DEVICES: usize = 10_000;
-
 /// All births at most this often, however often they are asked for.
 const BIRTHS_EVERY: Duration = Duration::from_secs(1);
-
-/// What is held back for lack of an answer before one is asked for, in bytes.
-const MUCH_UNCONFIRMED: usize = 1 << 20;
 
 /// What of the configuration concerns the node.
 #[derive(Debug, Clone)]
@@ -68,42 +64,6 @@ pub struct Now {
     pub steady: Duration,
 }
 
-/// What became of a line.
-#[derive(Debug, Default, PartialEq)]
-pub struct Taken {
-    /// The line, when it waits for the broker, for the host or for its meter: the file should have it as well.
-    pub keep: Option<Box<[u8]>>,
-    /// Why it, or a part of it, cannot be used.
-    pub refusal: Option<Refusal>,
-}
-
-/// Why a line cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// It could not be parsed.
-    #[error(transparent)]
-    Unreadable(#[from] LineError),
-    /// It is no measurement of this project.
-    #[error(
-        "\"{0}\" is no measurement of telegraf-pm500; give the output namepass = [\"powermonitor_500*\"]"
-    )]
-    Foreign(String),
-    /// It has no meter.
-    #[error("it has no tag \"meter\"")]
-    NoMeter,
-    /// The name of the meter cannot be that of a device.
-    #[error("the meter's name {0}")]
-    BadName(String),
-    /// There are more meters than can be.
-    #[error("there are more than {MOST_DEVICES} meters")]
-    TooManyMeters,
-    /// Values that do not fit the type their metric has in the births, or more metrics than can be.
-    #[error(
-        "{0} of its fields have another type than in the births, or are beyond {MOST_EXTRAS} unknown ones"
-    )]
-    Fields(usize),
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// No session.
@@ -112,14 +72,6 @@ enum Phase {
     Waiting,
     /// Born, or about to be.
     Open,
-}
-
-/// Lines of one message that the broker has not confirmed.
-#[derive(Debug)]
-struct Unconfirmed {
-    message: u64,
-    slot: Slot,
-    lines: Vec<Waiting>,
 }
 
 /// The edge node.
@@ -137,8 +89,7 @@ pub struct Node {
     born_at: Option<Duration>,
     births_at: Option<Duration>,
     store: Store,
-    unconfirmed: VecDeque<Unconfirmed>,
-    unconfirmed_bytes: usize,
+    unconfirmed: Unconfirmed,
     published: u64,
     watch: HostWatch,
     refused: u64,
@@ -161,8 +112,7 @@ impl Node {
             births: VecDeque::new(),
             born_at: None,
             births_at: None,
-            unconfirmed: VecDeque::new(),
-            unconfirmed_bytes: 0,
+            unconfirmed: Unconfirmed::default(),
             published: 0,
             watch: HostWatch::default(),
             refused: 0,
@@ -217,20 +167,16 @@ impl Node {
             device.birth_due = false;
             device.forget_ages();
         }
-        while let Some(Unconfirmed { slot, lines, .. }) = self.unconfirmed.pop_back() {
+        for (slot, lines) in self.unconfirmed.take() {
             self.store.put_back(slot, lines.into_iter());
         }
-        self.unconfirmed_bytes = 0;
         self.store.age();
         self.store.unkept()
     }
 
     /// The broker has everything up to this message of the session.
     pub fn confirmed(&mut self, message: u64) {
-        while self.unconfirmed.front().is_some_and(|first| first.message <= message) {
-            let lines = self.unconfirmed.pop_front().map(|first| first.lines).unwrap_or_default();
-            self.unconfirmed_bytes -= lines.iter().map(|line| line.bytes.len()).sum::<usize>();
-        }
+        self.unconfirmed.confirm(message);
     }
 
     /// A command to the node has come.
@@ -313,7 +259,7 @@ impl Node {
 
     /// Whether so much is unconfirmed that an answer should be asked for.
     pub fn wants_confirmation(&self) -> bool {
-        self.unconfirmed_bytes > MUCH_UNCONFIRMED
+        self.unconfirmed.is_much()
     }
 
     /// Whether everything that can go out has gone out and is confirmed.
@@ -327,7 +273,7 @@ impl Node {
 
     /// Lines that wait, or were published and are not confirmed.
     pub fn waiting(&self) -> usize {
-        self.store.lines() + self.unconfirmed.iter().map(|message| message.lines.len()).sum::<usize>()
+        self.store.lines() + self.unconfirmed.lines()
     }
 
     /// What waits, for the file.
@@ -540,10 +486,7 @@ impl Node {
         let device = self.devices[slot].name.as_deref();
         let kind = format!("{}{kind}", if device.is_some() { "D" } else { "N" });
         let payload = Payload { timestamp: Some(now.wall_ms), metrics, seq: Some(u64::from(self.seq)) };
-        if !lines.is_empty() {
-            self.unconfirmed_bytes += lines.iter().map(|line| line.bytes.len()).sum::<usize>();
-            self.unconfirmed.push_back(Unconfirmed { message: self.published, slot, lines });
-        }
+        self.unconfirmed.push(self.published, slot, lines);
         Message {
             topic: self.settings.topics.of(&kind, device),
             payload: payload.encode_to_vec(),
