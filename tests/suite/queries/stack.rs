@@ -92,7 +92,11 @@ fn the_stack_is_valid_reachable_from_this_host_only_and_of_named_releases() {
 fn what_the_stack_mounts_is_shipped_and_its_variables_are_given() {
     let services = services("stack_mounts");
     let telegraf = mounts(&services["telegraf"]);
-    let own = ["/usr/bin/telegraf-pm500", "/etc/telegraf-pm500/config.toml"];
+    let own = [
+        "/usr/bin/telegraf-pm500",
+        "/usr/bin/telegraf-pm500-sparkplug",
+        "/etc/telegraf-pm500/config.toml",
+    ];
     assert!(own.iter().all(|own| telegraf.values().any(|target| target == own)), "{telegraf:?}");
     for (name, service) in services.as_object().unwrap() {
         let given = service["environment"].as_object().cloned().unwrap_or_default();
@@ -125,12 +129,26 @@ fn telegraf_takes_the_files_together_in_the_environment_of_the_stack() {
     }
     let files: Vec<_> =
         mounts(telegraf).into_iter().filter(|(_, target)| target.starts_with("/etc/telegraf/")).collect();
-    assert_eq!(files.len(), 4, "{files:?}");
+    assert_eq!(files.len(), 5, "{files:?}");
     for (source, _) in files {
         command.arg("--config").arg(source);
     }
     let said = Process::start(&mut command).log_at_end(0);
     assert!(!said.contains("E! "), "{said}");
+}
+
+#[cfg(feature = "sparkplug")]
+#[test]
+fn the_sparkplug_program_takes_its_file_in_the_environment_of_the_stack() {
+    let telegraf = &services("stack_sparkplug")["telegraf"];
+    let inside = "/etc/telegraf-pm500/sparkplug.toml";
+    let (source, _) = mounts(telegraf).into_iter().find(|(_, target)| target == inside).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telegraf-pm500-sparkplug"));
+    command.arg("--check-config").arg("--config").arg(source).env_clear();
+    for (name, value) in telegraf["environment"].as_object().unwrap() {
+        command.env(name, value.as_str().unwrap());
+    }
+    run(&mut command, "");
 }
 
 #[test]
