@@ -92,11 +92,8 @@ fn the_stack_is_valid_reachable_from_this_host_only_and_of_named_releases() {
 fn what_the_stack_mounts_is_shipped_and_its_variables_are_given() {
     let services = services("stack_mounts");
     let telegraf = mounts(&services["telegraf"]);
-    let own = [
-        "/usr/bin/telegraf-pm500",
-        "/usr/bin/telegraf-pm500-sparkplug",
-        "/etc/telegraf-pm500/config.toml",
-    ];
+    let own =
+        ["/usr/bin/telegraf-pm500", "/usr/bin/telegraf-pm500-sparkplug", "/etc/telegraf-pm500/config.toml"];
     assert!(own.iter().all(|own| telegraf.values().any(|target| target == own)), "{telegraf:?}");
     for (name, service) in services.as_object().unwrap() {
         let given = service["environment"].as_object().cloned().unwrap_or_default();

@@ -32,15 +32,16 @@ struct NodeRed {
 }
 
 impl NodeRed {
-    /// Starts it with the shipped flows, their hand-off enabled and the password of the plant's broker entered, as an
-    /// operator would.
-    fn start(directory: &Path, plant: &Broker, office: &Broker, environment: &[(&str, &str)]) -> NodeRed {
+    /// Starts it with the shipped flows, this tab enabled and the password of the plant's broker entered, as an operator
+    /// would.
+    fn start(directory: &Path, plant: &Broker, tab: &str, environment: &[(&str, &str)]) -> NodeRed {
         let directory = directory.join("node-red");
         std::fs::create_dir_all(&directory).unwrap();
         let mut flows = flows();
-        let handoff = flows.iter_mut().find(|node| node["id"] == "pm500-tab-handoff").unwrap();
-        assert_eq!(handoff["disabled"], true, "nothing is handed on unasked");
-        handoff["disabled"] = json!(false);
+        let tab = flows.iter_mut().find(|node| node["id"] == tab).unwrap();
+        assert_eq!(tab["disabled"], true, "nothing is handed on, and no module needed, unasked");
+        tab["disabled"] = json!(false);
+        install(&directory, "sparkplug-payload");
         std::fs::write(directory.join("flows.json"), json!(flows).to_string()).unwrap();
         let credentials = json!({ "pm500-broker": { "user": "node-red", "password": "secret" } });
         std::fs::write(directory.join("flows_cred.json"), credentials.to_string()).unwrap();
@@ -53,8 +54,7 @@ impl NodeRed {
         command.env("NODE_RED_DIRECTORY", &directory).env("NODE_RED_HOST", host.to_string());
         command.env("NODE_RED_PORT", "1880").env("TZ", "UTC").env("MQTT_TOPIC", "power/+/+");
         command.env("MQTT_SERVER", format!("tcp://{}:1883", plant.address));
-        command.env("HANDOFF_SERVER", format!("tcp://{}:1883", office.address));
-        command.env("HANDOFF_TOPIC_PREFIX", "office/vienna").envs(environment.iter().copied());
+        command.envs(environment.iter().copied());
         let mut process = Process::start(&mut command);
         process.wait_for("Started flows");
         NodeRed { url: format!("http://{host}:1880"), directory, _process: process }
@@ -67,7 +67,8 @@ impl NodeRed {
     }
 
     /// Looks at a page of the dashboard, which must come to show all that is wanted, and nothing that is written as "!text".
-    /// The picture goes beside the files of the test, and where UPDATE_PICTURES is set to the README as well.
+    /// The picture goes beside the files of the test, and where UPDATE_PICTURES is set and nothing is missing in it to the README as
+    /// well.
     fn look_at(&self, name: &str, wanted: &[&str]) {
         let picture = self.directory.join(format!("{name}.png"));
         let _ = std::fs::remove_file(&picture);
@@ -78,10 +79,21 @@ impl NodeRed {
         run(&mut command, "");
         assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
         let shipped = folder().join(format!("node-red/{name}.png"));
-        if std::env::var_os("UPDATE_PICTURES").is_some() && !wanted.contains(&"silent") {
+        if std::env::var_os("UPDATE_PICTURES").is_some() && !wanted.iter().any(|each| each.starts_with('!')) {
             std::fs::copy(&picture, shipped).unwrap();
         }
     }
+}
+
+/// Installs a module for functions, as npm does in Node-RED's directory.
+fn install(directory: &Path, module: &str) {
+    let installed = peer("node-red/node_modules").join(module);
+    let manifest: Json =
+        serde_json::from_str(&std::fs::read_to_string(installed.join("package.json")).unwrap()).unwrap();
+    let manifest = json!({ "dependencies": { module: manifest["version"] } });
+    std::fs::write(directory.join("package.json"), manifest.to_string()).unwrap();
+    std::fs::create_dir_all(directory.join("node_modules")).unwrap();
+    std::os::unix::fs::symlink(installed, directory.join("node_modules").join(module)).unwrap();
 }
 
 /// The states in the messages of a topic that a subscriber has printed, oldest first.
@@ -109,8 +121,15 @@ fn node_red_shows_hands_on_reports_and_alarms_what_telegraf_publishes() {
     let office = Broker::plain(&scratch("telegraf_node_red_office"));
     let mut subscriber = Process::start(&mut office.subscriber());
     // A demand of six seconds instead of a quarter of an hour, and a limit below the 43 kW of the simulated load.
-    let environment = [("DEMAND_MINUTES", "0.1"), ("DEMAND_LIMIT_W", "30000"), ("SILENT_AFTER_S", "10")];
-    let node_red = NodeRed::start(&directory, &broker, &office, &environment);
+    let office_server = format!("tcp://{}:1883", office.address);
+    let environment = [
+        ("DEMAND_MINUTES", "0.1"),
+        ("DEMAND_LIMIT_W", "30000"),
+        ("SILENT_AFTER_S", "10"),
+        ("HANDOFF_SERVER", &office_server),
+        ("HANDOFF_TOPIC_PREFIX", "office/vienna"),
+    ];
+    let node_red = NodeRed::start(&directory, &broker, "pm500-tab-handoff", &environment);
     let server = format!("tcp://{}:1883", broker.address);
     let login =
         [("MQTT_SERVER", server.as_str()), ("MQTT_USERNAME", "telegraf"), ("MQTT_PASSWORD", "secret")];
@@ -172,6 +191,46 @@ fn node_red_shows_hands_on_reports_and_alarms_what_telegraf_publishes() {
     node_red.look_at("meters", &["silent", "!\nup\n", "!50.0"]);
 }
 
+#[cfg(feature = "sparkplug")]
+#[test]
+fn node_red_shows_births_deaths_and_quality_of_what_sparkplug_publishes() {
+    let mut plant = Plant::start("node_red_sparkplug");
+    // The host only reads; who publishes may do what the page of the program says.
+    let rules = "readwrite spBv1.0/plant/#";
+    let broker =
+        Broker::with_users(&plant.directory, &[("telegraf", rules), ("node-red", "read spBv1.0/plant/#")]);
+    let environment = [("SPARKPLUG_TOPIC", "spBv1.0/plant/#")];
+    let node_red = NodeRed::start(&plant.directory, &broker, "pm500-tab-sparkplug", &environment);
+    let configuration = plant.directory.join("sparkplug.toml");
+    let text = format!(
+        "[[outputs.sparkplug_b]]\nbroker = \"tcp://{}:1883\"\nusername = \"telegraf\"\npassword = \"secret\"\n\
+         group_id = \"plant\"\nedge_node_id = \"power\"\naliases = true\nstate_file = \"spark.json\"\nbuffer_file = \"spark.buffer\"\n",
+        broker.address
+    );
+    std::fs::write(&configuration, text).unwrap();
+    let output = Shipped::file("outputs/sparkplug_b.conf")
+        .with("/usr/bin/telegraf-pm500-sparkplug", env!("CARGO_BIN_EXE_telegraf-pm500-sparkplug"))
+        .with("/etc/telegraf-pm500/sparkplug.toml\"]", &format!("{}\"]", configuration.display()));
+    let telegraf = plant.telegraf(vec![output], &[]);
+
+    let kilowatt = |meter| {
+        let power = number(&plant.expected(meter, Table::Realtime)["active_power_total_w"]);
+        format!("{:.1}", power / 1000.0)
+    };
+    let (press, feeder) = (kilowatt(PRESS), kilowatt(FEEDER));
+    node_red.look_at("sparkplug", &["plant/power", PRESS, FEEDER, "born", &press, &feeder]);
+
+    // A meter that dies has no value left, and the other one lives.
+    plant.meters.stop(0);
+    node_red.look_at("sparkplug", &["dead", "born", &format!("!{press}"), &feeder]);
+    plant.meters.restart(0);
+    node_red.look_at("sparkplug", &["born", &press, &feeder]);
+
+    // Telegraf ends: the death of the node is that of its meters.
+    telegraf.stop();
+    node_red.look_at("sparkplug", &["dead", &format!("!{press}"), &format!("!{feeder}")]);
+}
+
 #[test]
 fn the_flows_hold_no_credentials_no_address_and_nothing_that_could_write_to_a_meter() {
     let flows = flows();
@@ -205,6 +264,10 @@ fn the_flows_hold_no_credentials_no_address_and_nothing_that_could_write_to_a_me
                 (&node["broker"], &node["z"]),
                 (&json!("pm500-handoff-broker"), &json!("pm500-tab-handoff"))
             ),
+            "function" if node["id"] == "pm500-sparkplug-decode" => {
+                let library = json!([{ "var": "sparkplugPayload", "module": "sparkplug-payload" }]);
+                assert_eq!(node["libs"], library);
+            }
             "function" => assert_eq!(node["libs"], json!([]), "{node}"),
             _ => {}
         }
