@@ -68,15 +68,19 @@ impl Process {
 
     /// The first line on stderr, whole lines only, that contains `wanted`.
     pub(crate) fn wait_for_log(&mut self, wanted: &str) -> String {
+        let found = self.wait_until_log(|log| log.contains(wanted));
+        found.lines().find(|line| line.contains(wanted)).unwrap_or_default().to_owned()
+    }
+
+    /// Waits until all that was printed on stderr, whole lines only, is enough.
+    pub(crate) fn wait_until_log(&mut self, enough: impl Fn(&str) -> bool) -> &str {
         let until = Instant::now() + DEADLINE;
-        loop {
-            if let Some(line) = self.complained.lines().find(|line| line.contains(wanted)) {
-                return line.to_owned();
-            }
+        while !enough(&self.complained) {
             if let Err(why) = self.next_line(until) {
                 panic!("{why} while waiting for {}: {}{}", self.name, self.complained, self.printed);
             }
         }
+        &self.complained
     }
 
     /// Its process id.

@@ -108,6 +108,19 @@ impl Broker {
         self.process.as_mut().unwrap().wait_for_log(wanted)
     }
 
+    /// Waits until it has answered something that this client asked after a message to a topic with this in it: then the
+    /// client knows that the message has arrived.
+    pub(crate) fn wait_for_answer(&mut self, client: &str, topic: &str) {
+        let (message, answer) =
+            (format!("Received PUBLISH from {client} "), format!("Sending PINGRESP to {client}\n"));
+        let answered = |log: &str| {
+            let mut lines = log.split_inclusive('\n');
+            lines.any(|line| line.contains(&message) && line.contains(topic))
+                && lines.any(|line| line.ends_with(&answer))
+        };
+        self.process.as_mut().unwrap().wait_until_log(answered);
+    }
+
     /// A subscriber to everything, which prints "topic payload".
     pub(crate) fn subscriber(&self) -> Command {
         let mut command = Command::new("mosquitto_sub");
