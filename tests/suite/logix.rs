@@ -230,7 +230,7 @@ fn two_clients_of_others_read_from_our_controller_what_we_print() {
             realtime.assert_real(name, value as f32);
         }
     };
-    // It does not take a module's tag for one: see the documentation of the module enip.
+    // It does not take a module's tag for one: see the documentation of enip::tag.
     for tag in ["PM1_101", "Program:Main.PM1_101"] {
         let read = simulated.block_on(async {
             let route = RoutePath::new().add_slot(0);
