@@ -26,7 +26,7 @@ pub fn general_status(code: u8) -> &'static str {
     match code {
         0x00 => "success",
         0x01 => "connection failure",
-        0x02 => "resource unavailable: the meter is busy or out of connections",
+        0x02 => "resource unavailable: the device is busy or out of connections",
         0x03 => "invalid parameter value",
         0x04 => "path segment error: the device does not understand the path",
         0x05 => "path destination unknown: there is no such object or assembly",
@@ -40,7 +40,7 @@ pub fn general_status(code: u8) -> &'static str {
         0x0D => "object already exists",
         0x0E => "attribute not settable",
         0x0F => "privilege violation",
-        0x10 => "device state conflict: the meter cannot answer in its present state",
+        0x10 => "device state conflict: the device cannot answer in its present state",
         0x11 => "reply data too large",
         0x12 => "fragmentation of a primitive value",
         0x13 => "not enough data",
@@ -69,12 +69,12 @@ pub fn general_status(code: u8) -> &'static str {
 pub fn encapsulation_status(code: u32) -> &'static str {
     match code {
         0x0000 => "success",
-        0x0001 => "the meter does not support the encapsulation command",
-        0x0002 => "the meter has no memory left for the request; it may serve too many clients",
-        0x0003 => "the meter found the data malformed",
-        0x0064 => "the meter does not know our session; it may have restarted",
-        0x0065 => "the meter found the length invalid",
-        0x0069 => "the meter does not support this version of the encapsulation protocol",
+        0x0001 => "the device does not support the encapsulation command",
+        0x0002 => "the device has no memory left for the request; it may serve too many clients",
+        0x0003 => "the device found the data malformed",
+        0x0064 => "the device does not know our session; it may have restarted",
+        0x0065 => "the device found the length invalid",
+        0x0069 => "the device does not support this version of the encapsulation protocol",
         _ => "a status without a published meaning",
     }
 }

@@ -21,7 +21,7 @@ pub enum ConnectError {
         reason: String,
     },
     /// The host refused: it is there, the port is closed.
-    #[error("{address} refuses the connection; check the port, and that {protocol} is enabled on the meter")]
+    #[error("{address} refuses the connection; check the port, and that {protocol} is enabled there")]
     Refused {
         /// Where we tried to connect.
         address: SocketAddr,

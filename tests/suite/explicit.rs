@@ -303,18 +303,18 @@ async fn a_reply_that_is_no_answer_ends_the_session_and_reads_well() {
         ),
     ];
     let statuses = [
-        (0x01, "encapsulation status 0x0001: the meter does not support the encapsulation command"),
+        (0x01, "encapsulation status 0x0001: the device does not support the encapsulation command"),
         (
             0x02,
-            "encapsulation status 0x0002: the meter has no memory left for the request; it may serve too many \
+            "encapsulation status 0x0002: the device has no memory left for the request; it may serve too many \
              clients",
         ),
-        (0x03, "encapsulation status 0x0003: the meter found the data malformed"),
-        (0x64, "encapsulation status 0x0064: the meter does not know our session; it may have restarted"),
-        (0x65, "encapsulation status 0x0065: the meter found the length invalid"),
+        (0x03, "encapsulation status 0x0003: the device found the data malformed"),
+        (0x64, "encapsulation status 0x0064: the device does not know our session; it may have restarted"),
+        (0x65, "encapsulation status 0x0065: the device found the length invalid"),
         (
             0x69,
-            "encapsulation status 0x0069: the meter does not support this version of the encapsulation protocol",
+            "encapsulation status 0x0069: the device does not support this version of the encapsulation protocol",
         ),
     ];
     let mut cases: Vec<(Change, Failure)> = Vec::new();
