@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::host::clock;
 
 /// Less is how clocks drift and are disciplined between two looks, in ms.
 const SMALLEST_STEP: i64 = 2000;
@@ -32,9 +32,7 @@ impl Clock for HostClock {
     }
 
     fn since_boot(&self) -> Duration {
-        let time = clock_gettime(ClockId::Boottime);
-        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
-        Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
+        clock::since_boot()
     }
 }
 

@@ -14,7 +14,6 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use crossterm::event;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +26,7 @@ use crate::collector::task::{self, Pace, Totals};
 use crate::config::MeterConfig;
 use crate::display::Page;
 use crate::display::watch::{Watch, Wish, draw};
+use crate::host::signals::Ending;
 use crate::source::Shared;
 
 use super::GOOD;
@@ -86,9 +86,7 @@ async fn read(
     reports: &SyncSender<(usize, Report)>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let mut ending = Ending::listen_in_a_terminal()?;
     let (_pace, paced) = tokio::sync::watch::channel(Pace::default());
     let (shared, totals) = (Shared::default(), Arc::new(Totals::default()));
     let mut tasks = JoinSet::new();
@@ -103,9 +101,7 @@ async fn read(
     }
     tokio::select! {
         () = stop.cancelled() => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
+        () = ending.asked() => {}
     }
     stop.cancel();
     let _ = timeout(TO_CLOSE, async { while tasks.join_next().await.is_some() {} }).await;

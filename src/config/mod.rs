@@ -71,17 +71,18 @@ pub use slip::Slip;
 pub use value::{FromText, Switchable, ValueError, Within, argument};
 pub use zone::{Zone, ZoneError};
 
+use crate::host::places;
 use file::{Block, Placed};
 use meter::{Resolved, Surroundings};
 
 /// Where the configuration is looked for when the command line names none.
-pub const DEFAULT_PATH: &str = "/etc/telegraf-pm500/config.toml";
+pub const DEFAULT_PATH: &str = places::CONFIGURATION;
 
 /// How often a meter is gathered when nothing is said, as in Telegraf's agent.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The state file used when the configuration names none and its directory exists.
-pub const DEFAULT_STATE_FILE: &str = "/var/lib/telegraf/telegraf-pm500.state.json";
+pub const DEFAULT_STATE_FILE: &str = places::STATE_FILE;
 
 /// The settings of the whole process.
 #[derive(Debug, Clone)]

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! heartbeats   one unicast socket per local address, bound to (address, 2222)
-//! frames       one socket per group and interface, bound to (group, 2222), joined on the interface of the
-//!              session's local address; a socket bound to the local address would receive none of them
+//! frames       one socket per group and interface, bound to (group, 2222), on Windows to (any address, 2222),
+//!              joined on the interface of the session's local address; a socket bound to that address would
+//!              receive none of them on Unix
 //! ```
 //!
 //! Frames find their [`Stream`] by connection ID; the stream checks the source address. The kernel notes when
@@ -24,7 +25,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::class1::{Frame, HEARTBEAT_LEN, PORT};
 use super::stream::Stream;
-use crate::host::datagram;
+use crate::host::{datagram, sockets};
 
 /// DSCP 47, for heartbeats, in the six upper bits of the type-of-service byte.
 const SCHEDULED_TOS: u32 = 47 << 2;
@@ -57,7 +58,7 @@ pub enum HubError {
     #[error("class 1 needs an IPv4 connection to the meter")]
     NotIpv4,
     /// The UDP port of class 1 is taken on our address.
-    #[error("UDP port 2222 on {0} is in use by another program (another collector, a soft PLC?)")]
+    #[error("UDP port 2222 on {0} is in use by another program ({owners})", owners = sockets::USUAL_OWNERS)]
     PortInUse(Ipv4Addr),
     /// The operating system said something else.
     #[error("cannot receive multicast group {group} on {local}: {error}")]
@@ -259,10 +260,7 @@ impl Hub {
         if let Some(socket) = inner.senders.get(&local).and_then(Weak::upgrade) {
             return Ok(socket);
         }
-        let socket = unicast(local).map_err(|error| match error.kind() {
-            io::ErrorKind::AddrInUse => HubError::PortInUse(local),
-            _ => HubError::Io { group: local, local, error },
-        })?;
+        let socket = unicast(local).map_err(|error| failed(error, local, local))?;
         let socket = Arc::new(socket);
         inner.senders.insert(local, Arc::downgrade(&socket));
         Ok(socket)
@@ -274,8 +272,7 @@ impl Hub {
         if let Some(known) = inner.groups.get(&(group, local)).and_then(Weak::upgrade) {
             return Ok(known);
         }
-        let socket =
-            multicast(group, local).map_err(|error| HubError::Io { group: *group.ip(), local, error })?;
+        let socket = multicast(group, local).map_err(|error| failed(error, *group.ip(), local))?;
         datagram::note_times(&socket);
         let inbox = Arc::new(Inbox { socket, streams: Mutex::default(), strays: Mutex::default() });
         let task = tokio::spawn(receive(inbox.clone())).abort_handle();
@@ -328,9 +325,18 @@ async fn receive(inbox: Arc<Inbox>) {
     }
 }
 
+/// Why there is no socket for this group on this address.
+fn failed(error: io::Error, group: Ipv4Addr, local: Ipv4Addr) -> HubError {
+    match sockets::is_taken(&error) {
+        true => HubError::PortInUse(local),
+        false => HubError::Io { group, local, error },
+    }
+}
+
 fn unicast(local: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.bind(&SockAddr::from(SocketAddrV4::new(local, PORT)))?;
+    sockets::admit_groups(&socket);
     // A courtesy to the network; heartbeats without a mark are heartbeats, too.
     let _ = socket.set_tos_v4(SCHEDULED_TOS);
     socket.set_nonblocking(true)?;
@@ -341,9 +347,7 @@ fn multicast(group: SocketAddrV4, local: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     // Other listeners on this host have sockets for the same group.
     socket.set_reuse_address(true)?;
-    socket.bind(&SockAddr::from(group))?;
-    // Only what we joined, not what other programs of this host joined elsewhere.
-    socket.set_multicast_all_v4(false)?;
+    sockets::bind_to_group(&socket, group)?;
     socket.join_multicast_v4(group.ip(), &local)?;
     // As much as the system allows.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);

@@ -7,11 +7,9 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
+use super::system::opening;
 
 /// No file of ours is larger, in bytes: a thousand meters take less than 4 MiB.
 pub const LARGEST: u64 = 64 << 20;
@@ -31,6 +29,15 @@ pub enum FileError {
     /// What the operating system said.
     #[error(transparent)]
     System(#[from] io::Error),
+}
+
+impl From<FileError> for io::Error {
+    fn from(error: FileError) -> io::Error {
+        match error {
+            FileError::System(error) => error,
+            other => io::Error::other(other.to_string()),
+        }
+    }
 }
 
 impl FileError {
@@ -57,16 +64,13 @@ impl Lock {
     /// # Errors
     /// When the file cannot be made or the file system has no locks.
     pub fn take(path: &Path) -> Result<Option<Lock>, FileError> {
-        let file = match append(path) {
+        // Windows locks nothing that is only written to.
+        let file = match open(path, OpenOptions::new().create(true).append(true).read(true)) {
             // Whoever may read it may lock it.
             Err(error) if error.is_of_another() => open(path, OpenOptions::new().read(true))?,
             opened => opened?,
         };
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Lock { _file: file })),
-            Err(Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(FileError::System(error.into())),
-        }
+        Ok(opening::lock(file)?.map(|file| Lock { _file: file }))
     }
 }
 
@@ -91,7 +95,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         let mut file = open(&new, OpenOptions::new().write(true).create_new(true))?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        Ok(fs::rename(&new, path)?)
+        drop(file);
+        Ok(opening::rename(&new, path)?)
     };
     write().inspect_err(|_| _ = fs::remove_file(&new))
 }
@@ -126,7 +131,7 @@ pub fn append_own(path: &Path) -> Result<File, FileError> {
 pub fn rename(path: &Path, to: &Path) -> Result<(), FileError> {
     look(path)?;
     look(to)?;
-    Ok(fs::rename(path, to)?)
+    Ok(opening::rename(path, to)?)
 }
 
 /// Removes what [`replace`] has left beside a file when the process was killed in the middle of it. Only for whoever has
@@ -157,14 +162,16 @@ pub fn beside(path: &Path, behind: &str) -> PathBuf {
 fn open(path: &Path, options: &mut OpenOptions) -> Result<File, FileError> {
     // Before, because opening a device may do something; and after, because it may be another one by then.
     look(path)?;
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
+    let file = opening::plainly(options).open(path)?;
     regular(file.metadata()?.file_type())?;
     Ok(file)
 }
 
 /// Refuses what has this name if it is not a regular file.
 fn look(path: &Path) -> Result<(), FileError> {
+    if let Some(kind) = opening::reserved(path) {
+        return Err(FileError::Kind(kind));
+    }
     match fs::symlink_metadata(path) {
         Ok(found) => regular(found.file_type()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -177,16 +184,13 @@ fn regular(kind: FileType) -> Result<(), FileError> {
         () if kind.is_file() => return Ok(()),
         () if kind.is_symlink() => "a symbolic link",
         () if kind.is_dir() => "a directory",
-        () if kind.is_fifo() => "a FIFO",
-        () if kind.is_socket() => "a socket",
-        () => "a device",
+        () => opening::kind(kind),
     }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::fs::{CWD, Mode, mknodat};
 
     fn scratch(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("pm500-file-{}-{name}", std::process::id()));
@@ -202,8 +206,11 @@ mod tests {
         names
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_is_not_a_regular_file_is_neither_read_nor_written_nor_waited_for() {
+        use rustix::fs::{CWD, Mode, mknodat};
+
         let folder = scratch("kinds");
         let [fifo, link, inner] = ["fifo", "link", "directory"].map(|name| folder.join(name));
         mknodat(CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
@@ -249,6 +256,7 @@ mod tests {
         assert_eq!(read(&path).unwrap_err().to_string(), "it is larger than 64 MiB");
     }
 
+    #[cfg(unix)]
     #[test]
     fn files_that_root_has_made_in_a_trial_keep_nobody_from_locking_or_writing() {
         use rustix::process::{Gid, Uid, geteuid};

@@ -1,4 +1,4 @@
-//! Whole lines → a file descriptor, by a thread of its own: whoever reads may stop reading, and nobody here feels it.
+//! Whole lines → a file descriptor or handle, by a thread of its own: whoever reads may stop reading, and nobody here feels it.
 //!
 //! The queue is bounded in bytes. When it is full the oldest lines are dropped and counted: the newest are worth more.
 //! A piece that is written ends with a line and is taken at once or not at all, so that a process that dies leaves no
@@ -9,12 +9,8 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::BorrowedFd;
-use rustix::pipe::{PIPE_BUF, fcntl_getpipe_size};
-
 /// Most bytes that are taken out of the queue at once.
-const TAKEN: usize = 64 << 10;
+pub(super) const TAKEN: usize = 64 << 10;
 /// After a write that failed and may succeed later, as on a full disk.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -57,30 +53,6 @@ pub trait Sink: Send + 'static {
     /// # Errors
     /// What the operating system says.
     fn wait(&mut self) -> io::Result<()>;
-}
-
-impl Sink for BorrowedFd<'static> {
-    fn room(&self, waiting: usize) -> usize {
-        if waiting <= PIPE_BUF {
-            return PIPE_BUF;
-        }
-        let Ok(size) = fcntl_getpipe_size(self) else { return TAKEN };
-        // A pipe takes up to PIPE_BUF whole; more than that for certain only when it is empty.
-        match rustix::io::ioctl_fionread(self) {
-            Ok(0) => size.max(PIPE_BUF),
-            _ => PIPE_BUF,
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::io::write(self, bytes)?)
-    }
-
-    fn wait(&mut self) -> io::Result<()> {
-        // Whoever else has this pipe may have made it non-blocking.
-        poll(&mut [PollFd::new(self, PollFlags::OUT)], None)?;
-        Ok(())
-    }
 }
 
 #[derive(Debug)]
@@ -299,7 +271,6 @@ fn piece(bytes: &[u8], room: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
     use std::sync::mpsc::{self, Receiver, Sender};
 
     const LONG: Duration = Duration::from_secs(20);
@@ -401,37 +372,5 @@ mod tests {
         assert_eq!(piece(b"aaa\nbbb\nc\n", 8), 8);
         assert_eq!(piece(b"aaaaaa\nb\n", 3), 7);
         assert_eq!(piece(b"aaaaaa", 3), 6);
-    }
-
-    #[test]
-    fn a_pipe_that_is_full_and_non_blocking_is_waited_for_and_never_gets_a_part_of_a_line() {
-        let (mut reader, writer) = io::pipe().unwrap();
-        rustix::io::ioctl_fionbio(&writer, true).unwrap();
-        // The process keeps it to its end, as it does stdout.
-        let writer: &'static io::PipeWriter = Box::leak(Box::new(writer));
-        let sink = std::os::fd::AsFd::as_fd(writer);
-        let outlet =
-            Outlet::start("test", sink, 8 << 20, Failing::Ends, |event| panic!("{event:?}")).unwrap();
-        let line = |number: usize| format!("{number:0>999}\n");
-        for number in 0..500 {
-            outlet.push(line(number).into_bytes(), 1);
-            outlet.wake();
-        }
-        // Full: what a death would leave now ends with a line.
-        let deadline = Instant::now() + LONG;
-        while rustix::io::ioctl_fionread(&reader).unwrap() < 60_000 && Instant::now() < deadline {
-            std::thread::yield_now();
-        }
-        let mut all = String::new();
-        let mut chunk = vec![0; 64 << 10];
-        let first = reader.read(&mut chunk).unwrap();
-        assert_eq!(first % 1000, 0, "a part of a line is in the pipe");
-        all.push_str(std::str::from_utf8(&chunk[..first]).unwrap());
-        while all.len() < 500_000 {
-            let count = reader.read(&mut chunk).unwrap();
-            all.push_str(std::str::from_utf8(&chunk[..count]).unwrap());
-        }
-        assert_eq!(all, (0..500).map(line).collect::<String>());
-        outlet.flush(LONG);
     }
 }

@@ -7,7 +7,6 @@
 //! a disk be full, and no meter may feel it. What is dropped is counted, and said when stderr is read again.
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
 use std::panic;
 use std::sync::OnceLock;
 #[cfg(feature = "sparkplug")]
@@ -16,7 +15,8 @@ use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use crate::host::outlet::{Event, Failing, Outlet};
+use crate::host::outlet::{Event, Failing, Outlet, Sink as _};
+use crate::host::stdio;
 
 /// Longest line in bytes, newline included: what a pipe takes whole.
 const LONGEST: usize = 4096;
@@ -126,11 +126,11 @@ impl Way {
         }
     }
 
-    fn descriptor(self) -> BorrowedFd<'static> {
+    fn stream(self) -> stdio::Stream {
         match self {
-            Way::Stderr => rustix::stdio::stderr(),
+            Way::Stderr => stdio::stderr(),
             #[cfg(feature = "sparkplug")]
-            Way::Stdout => rustix::stdio::stdout(),
+            Way::Stdout => stdio::stdout(),
         }
     }
 
@@ -148,7 +148,7 @@ impl Way {
                 write(Level::Warn, &lost);
             }
         };
-        let start = || Outlet::start("log", self.descriptor(), LIMIT, Failing::Costs, tell).ok();
+        let start = || Outlet::start("log", self.stream(), LIMIT, Failing::Costs, tell).ok();
         self.cell().get_or_init(start).as_ref()
     }
 }
@@ -161,7 +161,7 @@ fn write(level: Level, text: &str) {
             outlet.wake();
         }
         // A host without a thread to spare: better late than never.
-        None => drop(rustix::io::write(way.descriptor(), &line)),
+        None => drop(way.stream().write(&line)),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::collector::report::Report;
 use crate::collector::state::State;
 use crate::collector::task::{self, Pace, Totals};
 use crate::config::Config;
-use crate::host::descriptors;
+use crate::host::{descriptors, stdio};
 use crate::lines::Lines;
 use crate::lines::plugin::Process;
 use crate::logging;
@@ -54,8 +54,7 @@ const TO_SAVE: Duration = Duration::from_secs(1);
 /// Only for what fails at start; a meter's fault never ends the plugin.
 pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let output =
-        Output::start(rustix::stdio::stdout(), stop.clone()).context("cannot start the output thread")?;
+    let output = Output::start(stdio::stdout(), stop.clone()).context("cannot start the output thread")?;
     let (pace, paced) = watch::channel(Pace { external, triggers: 0 });
     triggers::listen(pace, stop.clone()).context("cannot listen to stdin and signals")?;
     let state = open_state(&config).await;
@@ -153,13 +152,9 @@ async fn housekeeping(
     }
 }
 
-/// Says what is left to say, ends both pipes to Telegraf, by putting /dev/null in their places, and lingers 100 ms. When
-/// the process is gone before they are read to their end, Telegraf loses what is in them, and logs an error of its own.
+/// Says what is left to say, ends both pipes to Telegraf where the system lets it, and lingers 100 ms. When the process is gone before they are read to their end, Telegraf loses what is in them, and logs an error of its own.
 pub fn leave() {
     logging::flush(TO_SAY);
-    if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
-        let _ = rustix::stdio::dup2_stdout(&null);
-        let _ = rustix::stdio::dup2_stderr(&null);
-    }
+    stdio::let_go();
     std::thread::sleep(LINGER);
 }

@@ -3,16 +3,17 @@
 //! `signal = "STDIN"` is one newline per interval; `SIGHUP`, `SIGUSR1` and `SIGUSR2` mean "gather now" as
 //! well, not "reload". stdin is always read, because Telegraf fails when a plugin does not. The end of
 //! stdin, SIGTERM and SIGINT mean stop, and nothing is gathered any more. A storm of triggers is five gathers a second.
+//! Windows has no such signals: newlines gather there, and the end of stdin or an event of the console means stop.
 
 use std::io::{self, Read};
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::collector::task::Pace;
+use crate::host::signals::{Ending, Prompts};
 
 /// No two gathers are told to begin closer together: what comes meanwhile makes one, afterwards.
 const CLOSEST: Duration = Duration::from_millis(200);
@@ -32,11 +33,7 @@ pub fn listen(pace: watch::Sender<Pace>, stop: CancellationToken) -> io::Result<
     let (send, mut stdin) = mpsc::channel(1);
     // A thread: reading stdin cannot be cancelled, and it must not keep the runtime from ending.
     std::thread::Builder::new().name("stdin".to_owned()).spawn(move || read(io::stdin().lock(), &send))?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut user1 = signal(SignalKind::user_defined1())?;
-    let mut user2 = signal(SignalKind::user_defined2())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (mut prompts, mut ending) = (Prompts::listen()?, Ending::listen()?);
     tokio::spawn(async move {
         let (mut wanted, mut free) = (false, Instant::now());
         loop {
@@ -45,11 +42,8 @@ pub fn listen(pace: watch::Sender<Pace>, stop: CancellationToken) -> io::Result<
                     Some(Input::Newlines) => Told::Gather,
                     Some(Input::End) | None => Told::Stop,
                 },
-                () = received(&mut hangup) => Told::Gather,
-                () = received(&mut user1) => Told::Gather,
-                () = received(&mut user2) => Told::Gather,
-                () = received(&mut terminate) => Told::Stop,
-                () = received(&mut interrupt) => Told::Stop,
+                () = prompts.next() => Told::Gather,
+                () = ending.asked() => Told::Stop,
                 () = stop.cancelled() => Told::Stop,
                 () = sleep_until(free), if wanted => Told::Gather,
             };
@@ -84,13 +78,6 @@ pub fn listen(pace: watch::Sender<Pace>, stop: CancellationToken) -> io::Result<
 enum Told {
     Gather,
     Stop,
-}
-
-async fn received(signal: &mut Signal) {
-    if signal.recv().await.is_none() {
-        // No more signals of this kind can come; the others still can.
-        std::future::pending::<()>().await;
-    }
 }
 
 fn read(mut stdin: impl Read, send: &mpsc::Sender<Input>) {

@@ -3,12 +3,13 @@
 //! A number is spent by a session, not by an attempt. The file is one ahead as soon as a CONNECT may be sent: a process that
 //! is killed then does not use the number again, whose death may still come from the broker.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
+
+use crate::host::file::Lock;
 
 /// The format that this program reads and writes.
 const FORMAT: u32 = 1;
@@ -45,7 +46,7 @@ pub struct Memory {
     /// What is in the file.
     written: Option<u8>,
     /// Held as long as the process lives.
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 impl Memory {
@@ -68,12 +69,11 @@ impl Memory {
     ) -> Result<(Memory, Option<String>), MemoryError> {
         let unusable = |reason| MemoryError::Unusable { path: path.to_owned(), reason };
         let lock_path = path.with_extension("lock");
-        let lock = OpenOptions::new().create(true).append(true).open(&lock_path).map_err(unusable)?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(MemoryError::Taken(path.to_owned())),
+        let lock = match Lock::take(&lock_path) {
+            Ok(Some(lock)) => lock,
+            Ok(None) => return Err(MemoryError::Taken(path.to_owned())),
             Err(error) => return Err(unusable(error.into())),
-        }
+        };
         let mut memory = Memory { path: Some(path.to_owned()), ..Memory::forgetful(group_id, edge_node_id) };
         memory._lock = Some(lock);
         let problem = match fs::read(path).and_then(|bytes| Ok(serde_json::from_slice::<Stored>(&bytes)?)) {

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
 
 use super::catalog::{OUTPUT, OUTPUT_COUNTERS};
@@ -28,6 +27,7 @@ use super::payload::Command;
 use super::refusal::Refusal;
 use super::session::{Event, SessionError};
 use super::stdin;
+use crate::host::signals::Ending;
 use crate::plugin;
 
 /// Bytes that may wait for the socket before the node is asked for more.
@@ -46,7 +46,7 @@ const TO_KEEP: Duration = Duration::from_millis(1000);
 /// Only for what fails at start.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut lines = stdin::start().context("cannot read stdin")?;
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut ending = Ending::listen()?;
     let mut program = Program::start(config)?;
     let mut report = interval_at(Instant::now() + REPORT, REPORT);
     report.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -61,8 +61,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             change = program.link.change() => program.changed(change).await,
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             _ = report.tick() => program.report(),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = ending.asked() => break,
         }
     }
     program.end().await;

@@ -5,20 +5,19 @@ use std::io;
 use std::net::SocketAddr;
 
 use anyhow::anyhow;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::super::GOOD;
 use super::voice::Voice;
 use crate::cli::LineArgs;
+use crate::host::signals::Ending;
 use crate::simulator::{Line, LineDefects, LineOptions, Options};
 
-/// Serves a line until SIGINT or SIGTERM.
+/// Serves a line until it is asked to end.
 ///
 /// # Errors
 /// No pseudo terminal, a link that cannot be made, an address that cannot be listened on.
 pub(super) async fn serve(options: Options, args: &LineArgs) -> anyhow::Result<u8> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut ending = Ending::listen()?;
     let at = |port: Option<u16>| port.map(|port| SocketAddr::from((options.bind, port)));
     let line = Line::start(LineOptions {
         first_unit: args.first_unit,
@@ -31,8 +30,9 @@ pub(super) async fn serve(options: Options, args: &LineArgs) -> anyhow::Result<u
         meters: options,
     })
     .await
-    .map_err(|error| {
-        anyhow!("{error}; choose others with --serial-link, --gateway-port, --rtu-over-tcp-port")
+    .map_err(|error| match error.kind() {
+        io::ErrorKind::Unsupported => anyhow!("{error}"),
+        _ => anyhow!("{error}; choose others with --serial-link, --gateway-port, --rtu-over-tcp-port"),
     })?;
     line.set_defects(LineDefects {
         defects: args.line_fault.iter().copied().collect(),
@@ -42,10 +42,7 @@ pub(super) async fn serve(options: Options, args: &LineArgs) -> anyhow::Result<u
     });
     let (voice, silence) = Voice::new(io::stdout())?;
     voice.say(announcement(&line));
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    ending.asked().await;
     let record = line.record();
     let requests: u64 = record.requests.values().sum();
     let (answers, garbage, writes) = (record.answers, record.garbage, line.writes());

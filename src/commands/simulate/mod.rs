@@ -11,13 +11,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ControllerArgs, OwnerArgs, SimulateArgs};
 use crate::host::descriptors;
+use crate::host::signals::Ending;
 use crate::meter::Profile;
 use crate::simulator::{Defects, FrameDefects, FrameShape, Options, OwnerOptions, SimulatedMeter, Simulator};
 
@@ -30,8 +30,8 @@ const OWNERS_OPEN: Duration = Duration::from_secs(2);
 /// What the PLCs may take to close their connections.
 const OWNERS_CLOSE: Duration = Duration::from_secs(2);
 
-/// Starts the meters, prints one line for each meter and each PLC when all are ready, and serves until SIGINT
-/// or SIGTERM. Each PLC says when its connection changes, and at the end what it received; the meters say in one
+/// Starts the meters, prints one line for each meter and each PLC when all are ready, and serves until it is
+/// asked to end. Each PLC says when its connection changes, and at the end what it received; the meters say in one
 /// line what they were asked.
 ///
 /// # Errors
@@ -80,8 +80,7 @@ async fn serve(
     owners: &OwnerArgs,
     controller: &ControllerArgs,
 ) -> anyhow::Result<u8> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut ending = Ending::listen()?;
     // A PLC alone is for a meter elsewhere.
     let count = if owners.owner_of.is_some() { 0 } else { options.count };
     let eip_port = options.eip_port;
@@ -115,10 +114,7 @@ async fn serve(
         voice.say(plc_with_tags::announcement(&tags, controller));
         running.spawn(plc_with_tags::run(tags, controller.clone(), end.clone(), voice.clone()));
     }
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    ending.asked().await;
     end.cancel();
     let _ = timeout(OWNERS_CLOSE, async { while running.join_next().await.is_some() {} }).await;
     if !simulator.meters.is_empty() {

@@ -12,7 +12,6 @@
 mod bus;
 mod defect;
 mod gateway;
-mod pty;
 mod rtu;
 mod wire;
 
@@ -32,10 +31,10 @@ pub use defect::{LineDefects, LineFault};
 use super::Options;
 use super::meter::Meter;
 use super::sockets::named;
+use crate::host::pty::{self, Port};
 use crate::meter::{Table, Value};
 use bus::Bus;
 use gateway::Speaks;
-use pty::Port;
 use wire::Pace;
 
 /// How a line is.
@@ -195,5 +194,5 @@ impl Line {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

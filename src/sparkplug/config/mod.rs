@@ -11,6 +11,7 @@ use super::connect::{Broker, Tls};
 use super::message::Topics;
 use super::names;
 use super::node::Settings;
+use crate::host::places;
 
 mod mistake;
 mod options;
@@ -21,10 +22,8 @@ pub use mistake::{ConfigError, Mistake};
 use options::{File, Options, Text};
 
 /// Where the configuration is looked for when the command line names none.
-pub const DEFAULT_PATH: &str = "/etc/telegraf-pm500/sparkplug.toml";
+pub const DEFAULT_PATH: &str = places::SPARKPLUG_CONFIGURATION;
 
-/// Where state is kept when the configuration says nothing and Telegraf's package has made the directory.
-const STATE_DIRECTORY: &str = "/var/lib/telegraf";
 const STATE_FILE: &str = "telegraf-pm500-sparkplug.state.json";
 const BUFFER_FILE: &str = "telegraf-pm500-sparkplug.buffer";
 
@@ -127,7 +126,7 @@ impl Config {
         };
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        let state = Some(Path::new(STATE_DIRECTORY)).filter(|directory| directory.is_dir());
+        let state = Some(Path::new(places::STATE_DIRECTORY)).filter(|directory| directory.is_dir());
         build(&text, directory, state).map_err(|error| ConfigError { file: Some(path.to_owned()), ..error })
     }
 

@@ -13,11 +13,11 @@ use tokio::io::{Join, join};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// The end of the line that the simulator has: the runtime reads and writes it as it does a pipe.
-pub(super) type Pty = Join<Receiver, Sender>;
+pub type Pty = Join<Receiver, Sender>;
 
 /// The end that others open. While it is there, so is the line.
 #[derive(Debug)]
-pub(super) struct Port {
+pub struct Port {
     /// Held open: without anybody at the other end the line would be a broken one.
     port: File,
     path: PathBuf,
@@ -28,7 +28,7 @@ pub(super) struct Port {
 ///
 /// # Errors
 /// No pseudo terminals, or a link that cannot be made.
-pub(super) fn open_pair(link: Option<&Path>) -> io::Result<(Pty, Port)> {
+pub fn open_pair(link: Option<&Path>) -> io::Result<(Pty, Port)> {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     grantpt(&master)?;
     unlockpt(&master)?;
@@ -54,12 +54,12 @@ pub(super) fn open_pair(link: Option<&Path>) -> io::Result<(Pty, Port)> {
 
 impl Port {
     /// What a program opens: the link, if there is one.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.link.as_deref().unwrap_or(&self.path)
     }
 
     /// The speed that the program at the other end has set, in baud.
-    pub(super) fn baud_rate(&self) -> Option<u32> {
+    pub fn baud_rate(&self) -> Option<u32> {
         tcgetattr(self.port.as_fd()).ok().map(|settings| settings.output_speed())
     }
 }

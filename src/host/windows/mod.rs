@@ -1,0 +1,11 @@
+//! What Windows gives: the same modules with the same functions as in the other systems.
+
+pub mod clock;
+pub mod datagram;
+pub mod descriptors;
+pub(super) mod opening;
+pub mod places;
+pub mod pty;
+pub mod signals;
+pub mod sockets;
+pub mod stdio;
