@@ -16,7 +16,7 @@ struct Manual {
     title: &'static str,
     /// Where it is looked for.
     path: &'static str,
-    sample: &'static str,
+    sample: fn() -> &'static str,
     /// What the example is of.
     example: &'static str,
     /// Options without a default.
@@ -27,7 +27,7 @@ const PLUGIN: Manual = Manual {
     name: "telegraf-pm500",
     title: "configuration of the PowerMonitor 500 plugin",
     path: DEFAULT_PATH,
-    sample: Config::sample(),
+    sample: Config::sample,
     example: "Everything that one meter needs:",
     needed: &["address"],
 };
@@ -37,7 +37,7 @@ const SPARKPLUG: Manual = Manual {
     name: "telegraf-pm500-sparkplug",
     title: "configuration of the Sparkplug B output",
     path: telegraf_pm500::sparkplug::config::DEFAULT_PATH,
-    sample: telegraf_pm500::sparkplug::config::Config::sample(),
+    sample: telegraf_pm500::sparkplug::config::Config::sample,
     example: "Everything that an edge node needs:",
     needed: &["broker", "group_id", "edge_node_id"],
 };
@@ -53,7 +53,7 @@ pub(crate) fn pages() -> Vec<(String, Vec<u8>)> {
 
 fn page(manual: &Manual) -> (String, Vec<u8>) {
     let Manual { name, title, path, example: words, needed, .. } = manual;
-    let sample = parse(manual.sample);
+    let sample = parse((manual.sample)());
     let mut roff = Roff::new();
     let source = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
     roff.control("TH", [*name, "5", "", source, crate::MANUAL]);

@@ -152,7 +152,7 @@ mod tests {
         near("current_l1_a=81.5", "A", 81.5, 0.1);
         near("max.active_power_total_w=-1.25kW", "W", -1250.0, 10.0);
         assert_eq!(read("current_l1_a=81.5V").in_unit("A"), None);
-        assert_eq!(read("power_factor_l1=0.93").in_unit(""), Some((0.93, 0.01)));
+        near("power_factor_l1=0.93", "", 0.93, 0.01);
         for wrong in ["current_l1_a", "=5", "current_l1_a=", "current_l1_a=high"] {
             assert!(wrong.parse::<Expect>().is_err(), "{wrong}");
         }

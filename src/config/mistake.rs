@@ -80,6 +80,11 @@ pub enum Mistake {
     /// A profile that cannot be used.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// A path out of which an escape has made another one: `\t` in "C:\telegraf" is a tab.
+    #[error(
+        "{0}: a backslash and a letter in \" are a control character, write the path in single quotes ' or with /"
+    )]
+    EscapedPath(&'static str),
     /// Two blocks that disagree about the process.
     #[error("{0} is one for the whole process and another block names a different one, keep one of them")]
     Disagree(&'static str),

@@ -22,6 +22,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 mod address;
@@ -150,8 +151,15 @@ impl Config {
     }
 
     /// The sample configuration: every option with its default, no meter.
-    pub const fn sample() -> &'static str {
-        include_str!("../../packaging/config.toml")
+    pub fn sample() -> &'static str {
+        // The file is the one of Unix; in single quotes a backslash stands for itself.
+        static SAMPLE: LazyLock<String> = LazyLock::new(|| {
+            let path = DEFAULT_STATE_FILE;
+            let quote = if path.contains('\\') { '\'' } else { '"' };
+            let shipped = "\"/var/lib/telegraf/telegraf-pm500.state.json\"";
+            include_str!("../../packaging/config.toml").replace(shipped, &format!("{quote}{path}{quote}"))
+        });
+        &SAMPLE
     }
 }
 
@@ -174,11 +182,13 @@ fn build(
     let mut lines = Vec::new();
     for Block { plugin: Placed { line, options: mut defaults }, meters } in blocks {
         defaults.interval = overrides.interval.or(defaults.interval);
-        process.take(&defaults).map_err(|mistake| ConfigError::at(line, mistake))?;
+        let taken = process.take(&defaults).and_then(|()| check_path("profile", defaults.profile.as_ref()));
+        taken.map_err(|mistake| ConfigError::at(line, mistake))?;
         for Placed { line, options } in meters {
             let called = options.name.as_ref().map(|name| name.as_str().to_owned());
             let called = called.or(options.address.as_ref().map(|location| location.address.host.clone()));
-            let meter = meter::resolve(options.or(&defaults), &mut around)
+            let meter = check_path("profile", options.profile.as_ref())
+                .and_then(|()| meter::resolve(options.or(&defaults), &mut around))
                 .map_err(|mistake| ConfigError::at(line, mistake).of_meter(called))?;
             resolved.push(meter);
             lines.push(line);
@@ -219,8 +229,17 @@ impl Process {
             self.round_interval = options.round_interval;
             limits::check_interval("interval", self.interval.unwrap_or(DEFAULT_INTERVAL))?;
         }
+        check_path("state_file", options.state_file.as_ref())?;
         agree("log_level", &mut self.log_level, options.log_level)?;
         agree("state_file", &mut self.state_file, options.state_file.clone())
+    }
+}
+
+/// Refuses a path with control characters, which nobody means.
+fn check_path(option: &'static str, path: Option<&String>) -> Result<(), Mistake> {
+    match path {
+        Some(path) if path.contains(char::is_control) => Err(Mistake::EscapedPath(option)),
+        _ => Ok(()),
     }
 }
 

@@ -46,7 +46,9 @@ pub enum Slip {
     #[error("{0}: write a list, such as [\"realtime\", \"alarm\"]")]
     List(String),
     /// A backslash that is not one.
-    #[error("{0}: a backslash in \" must be written twice; in single quotes ' it stands for itself")]
+    #[error(
+        "{0}: a backslash in \" must be written twice; in single quotes ' it stands for itself, and a path takes / on Windows, too"
+    )]
     Backslash(String),
     /// A comma or semicolon at the end.
     #[error("{0}: nothing follows a value, take the {1} at the end of the line out")]

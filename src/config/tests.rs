@@ -469,3 +469,28 @@ fn a_controller_s_tags_are_read_only_where_something_tells_that_they_are_alive()
                      logix_tags = { 101 = \"A\" }";
     assert!(parse(elsewhere).expect_err("explicit").to_string().contains("connection = \"logix\""));
 }
+
+#[test]
+fn a_file_of_windows_is_read_as_any_other_and_its_paths_are_not_changed_by_escapes() {
+    let parse = |text: &str| {
+        let blocks = file::parse(text).map_err(|error| error.to_string())?;
+        let built = build(blocks, &Overrides::default(), Path::new(""), None);
+        built.map_err(|error| error.to_string())
+    };
+    let meter = "[[inputs.powermonitor_500.meter]]\naddress = \"10.0.0.1\"\n";
+    let with = |path: &str| format!("[[inputs.powermonitor_500]]\nstate_file = {path}\n{meter}");
+    let config =
+        parse(&format!("\u{feff}{}", with(r"'C:\telegraf\new.json'")).replace('\n', "\r\n")).unwrap();
+    assert_eq!(config.state_file, Some(PathBuf::from(r"C:\telegraf\new.json")));
+    assert_eq!(config.meters[0].address.host, "10.0.0.1");
+    for (path, wanted) in [
+        (r#""C:\Users\new.json""#, "in single quotes ' it stands for itself, and a path takes /"),
+        (
+            r#""C:\telegraf\new.json""#,
+            "line 1: state_file: a backslash and a letter in \" are a control character",
+        ),
+    ] {
+        let said = parse(&with(path)).unwrap_err();
+        assert!(said.contains(wanted), "{path}: {said}");
+    }
+}

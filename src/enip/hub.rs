@@ -18,7 +18,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -335,8 +335,7 @@ fn failed(error: io::Error, group: Ipv4Addr, local: Ipv4Addr) -> HubError {
 
 fn unicast(local: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.bind(&SockAddr::from(SocketAddrV4::new(local, PORT)))?;
-    sockets::admit_groups(&socket);
+    sockets::bind_beside_groups(&socket, SocketAddrV4::new(local, PORT))?;
     // A courtesy to the network; heartbeats without a mark are heartbeats, too.
     let _ = socket.set_tos_v4(SCHEDULED_TOS);
     socket.set_nonblocking(true)?;

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
 use super::{Options, Owner, OwnerOptions, SimulatedMeter, Simulator};
 use crate::enip::class1;
+use crate::host::sockets;
 
 /// Where a listener of this host listens from.
 const LISTENER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, class1::PORT);
@@ -39,7 +40,7 @@ impl OwnedMeter {
         let mut attempt = 1;
         loop {
             match OwnedMeter::on([127, rand::random_range(1..=254), rand::random()]).await {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempt < ATTEMPTS => attempt += 1,
+                Err(error) if sockets::is_taken(&error) && attempt < ATTEMPTS => attempt += 1,
                 started => return started,
             }
         }

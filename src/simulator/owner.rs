@@ -9,7 +9,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, UdpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,6 +24,7 @@ use crate::enip::forward_open::{Application, ForwardClose, ForwardOpen, Paramete
 use crate::enip::message::Read;
 use crate::enip::session::Accepted;
 use crate::enip::status::Refusal;
+use crate::host::sockets;
 
 /// How long anything on TCP may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -455,7 +456,7 @@ async fn receive(group: Option<&UdpSocket>, datagram: &mut [u8]) -> io::Result<(
 
 fn bind_unicast(address: SocketAddrV4) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.bind(&SockAddr::from(address))?;
+    sockets::bind_beside_groups(&socket, address)?;
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket.into())
 }
@@ -464,7 +465,7 @@ fn bind_unicast(address: SocketAddrV4) -> io::Result<UdpSocket> {
 fn join(group: SocketAddrV4, local: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
-    socket.bind(&SockAddr::from(group))?;
+    sockets::bind_to_group(&socket, group)?;
     socket.join_multicast_v4(group.ip(), &local)?;
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket.into())

@@ -1,5 +1,7 @@
 //! Every integration test, in one program: a module per file, helpers in `tests/common`. tests/README.md says what the
 //! tiers are; the features here are the tiers above plain `cargo test`.
+//! They start, signal and trace processes as Unix does; on Windows the tests of the library run, and tests/windows/run.sh.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, its helpers too")]
 
 #[path = "../common/mod.rs"]

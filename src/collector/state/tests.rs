@@ -1,9 +1,6 @@
 //! What an operator may rely on when the program, the host or the disk fails.
 
 use super::*;
-use std::os::unix::fs::FileTypeExt as _;
-
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// A day in ms.
 const DAY: i64 = 24 * 3_600_000;
@@ -131,8 +128,13 @@ fn a_second_process_says_so_and_keeps_its_own_file_whoever_comes_first_the_next_
     assert!(said.contains("state-a.json") && first.record("a").is_some(), "{said}");
 }
 
+#[cfg(unix)]
 #[test]
 fn what_is_no_regular_file_is_refused_in_a_sentence_and_stays_as_it_is() {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     let path = scratch("fifo");
     mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let (state, said) = open(&path, &["a"]);

@@ -60,11 +60,10 @@ impl Silence {
 mod tests {
     use super::*;
     use std::io::Read;
-    use std::os::unix::net::UnixStream;
 
     #[tokio::test]
     async fn a_reader_gets_every_line_and_nobody_waits_for_one_who_does_not_read() {
-        let (mut reader, out) = UnixStream::pair().unwrap();
+        let (mut reader, out) = io::pipe().unwrap();
         let (voice, silence) = Voice::new(out).unwrap();
         voice.say("one\n".to_owned());
         voice.clone().say("two\n".to_owned());
@@ -74,9 +73,9 @@ mod tests {
         reader.read_to_string(&mut read).unwrap();
         assert_eq!(read, "one\ntwo\n");
 
-        let (_unread, out) = UnixStream::pair().unwrap();
+        let (_unread, out) = io::pipe().unwrap();
         let (voice, _) = Voice::new(out).unwrap();
-        // Far more than a pipe or a socket holds, and more than may wait.
+        // Far more than a pipe holds, and more than may wait.
         for _ in 0..2 * WAITING {
             voice.say("x".repeat(10_000));
         }

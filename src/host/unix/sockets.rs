@@ -18,8 +18,13 @@ pub fn bind_to_group(socket: &Socket, group: SocketAddrV4) -> io::Result<()> {
     socket.set_multicast_all_v4(false)
 }
 
-/// Lets sockets be bound to groups beside this one, which has the same port: they can be anyway.
-pub fn admit_groups(_: &Socket) {}
+/// Binds a socket beside which others are bound to groups at the same port.
+///
+/// # Errors
+/// What the operating system says, also that another program [has the port](is_taken).
+pub fn bind_beside_groups(socket: &Socket, local: SocketAddrV4) -> io::Result<()> {
+    socket.bind(&SockAddr::from(local))
+}
 
 /// Whether another program has the port that could not be bound.
 pub fn is_taken(error: &io::Error) -> bool {

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use socket2::{SockAddr, Socket};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Who has the UDP port of class 1 if we do not.
 pub const USUAL_OWNERS: &str = "RSLinx or FactoryTalk Linx, another collector?";
@@ -17,10 +17,17 @@ pub fn bind_to_group(socket: &Socket, group: SocketAddrV4) -> io::Result<()> {
     socket.bind(&SockAddr::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, group.port())))
 }
 
-/// Lets sockets be bound to any address beside this one, which has the same port. Only now: before it was bound, this would
-/// have hidden that another program has the port. Windows lets them by its own rules, Wine by this.
-pub fn admit_groups(socket: &Socket) {
-    let _ = socket.set_reuse_address(true);
+/// Binds a socket beside which others are bound to groups, and so to any address, at the same port. It must share its
+/// address with them, and would share it with other programs, too: a socket that does not share it looks first whether
+/// one has it.
+///
+/// # Errors
+/// What the operating system says, also that another program [has the port](is_taken).
+pub fn bind_beside_groups(socket: &Socket, local: SocketAddrV4) -> io::Result<()> {
+    let local = SockAddr::from(local);
+    Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?.bind(&local)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&local)
 }
 
 /// Whether another program has the port that could not be bound; one that shares it with nobody makes it forbidden.

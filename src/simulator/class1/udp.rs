@@ -6,11 +6,12 @@ use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, sleep_until};
 
 use crate::enip::class1::Frame;
+use crate::host::sockets;
 use crate::simulator::meter::Meter;
 
 /// DSCP 47, scheduled, in the six upper bits of the type-of-service byte.
@@ -28,7 +29,7 @@ const LONGEST: usize = 64;
 /// An address that cannot be bound.
 pub(in crate::simulator) fn bind(address: SocketAddrV4) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.bind(&SockAddr::from(address))?;
+    sockets::bind_beside_groups(&socket, address)?;
     socket.set_multicast_if_v4(address.ip())?;
     socket.set_multicast_ttl_v4(TTL)?;
     socket.set_multicast_loop_v4(true)?;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
@@ -13,6 +13,7 @@ use crate::enip::forward_open::{Application, ForwardClose, ForwardOpen, Triad};
 use crate::enip::message::Read;
 use crate::enip::session::Accepted;
 use crate::enip::status::Refusal;
+use crate::host::sockets;
 use crate::simulator::{
     Defects, FrameDefects, Options, Owner, OwnerOptions, OwnerStatus, SimulatedMeter, Simulator, Variant,
 };
@@ -43,7 +44,7 @@ fn join(accepted: &Accepted) -> UdpSocket {
     let group = accepted.group.unwrap();
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).unwrap();
     socket.set_reuse_address(true).unwrap();
-    socket.bind(&SockAddr::from(group)).unwrap();
+    sockets::bind_to_group(&socket, group).unwrap();
     socket.join_multicast_v4(group.ip(), &Ipv4Addr::LOCALHOST).unwrap();
     socket.set_nonblocking(true).unwrap();
     UdpSocket::from_std(socket.into()).unwrap()
