@@ -22,6 +22,8 @@ fetched_go=go1.26.8
 telegraf_tags=custom,inputs.execd,inputs.modbus,outputs.discard,outputs.execd,outputs.file,outputs.influxdb,outputs.influxdb_v2
 telegraf_tags+=,outputs.influxdb_v3,outputs.mqtt,outputs.prometheus_client,processors.starlark,parsers.influx
 telegraf_tags+=,serializers.influx,serializers.json
+# What tests/windows needs of it.
+telegraf_windows_tags=custom,inputs.execd,outputs.file,parsers.influx,serializers.influx
 actionlint=v1.7.12
 # Go programs of tests/peers.
 go_peers=(lineprotocol grafana compose terraform)
@@ -163,13 +165,16 @@ build_java_peers() {
 build_go_peers() {
     local go name begun=$SECONDS
     export GOTOOLCHAIN=local GOFLAGS=-modcacherw GOCACHE=$peers/go/build GOMODCACHE=$peers/go/modules
-    go_peers_are_built && return
+    go_peers_are_built && telegraf_for_windows_is_built && return
     go=$(recent_go) || die "Go $telegraf_needs_go could not be fetched; install it from https://go.dev/dl"
-    for name in "${go_peers[@]}"; do build_go_peer "$name"; done
-    build_actionlint
-    build_influxdb2
-    build_telegraf
-    go_sources >"$peers/go.txt"
+    if ! go_peers_are_built; then
+        for name in "${go_peers[@]}"; do build_go_peer "$name"; done
+        build_actionlint
+        build_influxdb2
+        build_telegraf
+        go_sources >"$peers/go.txt"
+    fi
+    telegraf_for_windows_is_built || build_telegraf_for_windows
     rm -rf "$peers/go"
     echo "Built the Go programs in $((SECONDS - begun)) s"
 }
@@ -243,6 +248,20 @@ build_telegraf() {
         die "go could not build Telegraf $telegraf; is the network reachable?"
 }
 
+# The same for Windows, which tests/windows/run.sh runs under Wine. "go install" puts it into no chosen directory, as it is of
+# another system. Another 120 s.
+build_telegraf_for_windows() {
+    GOPATH=$peers/go/windows GOOS=windows GOARCH=amd64 CGO_ENABLED=0 "$go" install -trimpath -ldflags '-s -w' \
+        -tags "$telegraf_windows_tags" "github.com/influxdata/telegraf/cmd/telegraf@$telegraf" ||
+        die "go could not build Telegraf $telegraf for Windows; is the network reachable?"
+    mv "$peers/go/windows/bin/windows_amd64/telegraf.exe" "$peers/"
+    echo "$telegraf $telegraf_windows_tags" >"$peers/telegraf.exe.txt"
+}
+
+telegraf_for_windows_is_built() {
+    [ -x "$peers/telegraf.exe" ] && cmp -s <(echo "$telegraf $telegraf_windows_tags") "$peers/telegraf.exe.txt"
+}
+
 # A private copy of a server of Debian's, with what it depends on: its package would start it for the whole machine.
 unpack_server() {
     local package=$1 program=$2 unpacked=$peers/unpacked
@@ -282,6 +301,11 @@ test_hardening() {
     as_root tests/package/hardened.sh target/debug/telegraf-pm500
 }
 
+# About 3 min, most of it compiling; it says so where there is no Wine.
+test_windows() {
+    tests/windows/run.sh
+}
+
 # Runs one part of the tests, whatever became of those before it, and keeps its outcome for the summary.
 part() {
     local name=$1 begun=$SECONDS outcome=passed
@@ -317,6 +341,7 @@ summary='' failed=0
 cargo test --all-features --no-run
 # Every program, even when one before it has failed.
 part "tests (cargo test --all-features)" cargo test --all-features --no-fail-fast
+part "the program for Windows under Wine" test_windows
 part "the hardened units under systemd" test_hardening
 part "the package in a root of this release" test_package
 printf '\n%s' "$summary"

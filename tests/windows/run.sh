@@ -73,7 +73,9 @@ end_meters() {
 wait_for() {
     local what=$1 count=$2 pattern=$3 file=$4 tries
     for ((tries = 0; tries < 300; tries++)); do
-        [ "$(grep --count --extended-regexp "$pattern" "$file" 2>/dev/null || true)" -lt "$count" ] || return 0
+        if [ -e "$file" ] && [ "$(grep --count --extended-regexp "$pattern" "$file" || true)" -ge "$count" ]; then
+            return 0
+        fi
         sleep 0.1
     done
     tail -5 "$file" >&2 || true
