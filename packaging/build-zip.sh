@@ -41,22 +41,24 @@ fi
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)} || die "needs git and a clone, or SOURCE_DATE_EPOCH"
 export SOURCE_DATE_EPOCH
 umask 022
+root=$package/zip/$name
+rm -rf "$package/zip"
+mkdir -p "$root"
+# The licenses of the crates ask that they go with every copy.
+cargo run --quiet --locked --features sparkplug --example generate -- "$root" $target
 export RUSTC_WRAPPER=$PWD/packaging/rustc.sh
 # The linker would write the time into the program.
 export RUSTFLAGS="-C link-arg=-Wl,--no-insert-timestamp"
 # Each without the crates of the other.
 cargo build --quiet --locked --release --bin telegraf-pm500 --target $target
 cargo build --quiet --locked --release --features sparkplug --bin telegraf-pm500-sparkplug --target $target
-root=$package/zip/$name
-rm -rf "$package/zip"
-mkdir -p "$root"
 for program in telegraf-pm500 telegraf-pm500-sparkplug; do
     check_needs "target/$target/release/$program.exe"
     check_paths "target/$target/release/$program.exe"
     cp "target/$target/release/$program.exe" "$root/"
 done
 # Only what the repository holds, as text files of Windows.
-git ls-files -z README.md LICENSE packaging/CHANGELOG.md telegraf | xargs -0 cp --parents --target-directory="$root"
+git ls-files -z README.md LICENSE.md packaging/CHANGELOG.md telegraf | xargs -0 cp --parents --target-directory="$root"
 mv "$root/packaging/CHANGELOG.md" "$root/"
 rmdir "$root/packaging"
 sed 's|"/var/lib/telegraf/telegraf-pm500.state.json"|'"'C:\\\\ProgramData\\\\telegraf-pm500\\\\telegraf-pm500.state.json'|" packaging/config.toml >"$root/sample-config.toml"

@@ -320,6 +320,8 @@ part() {
 check_host
 install_packages
 cargo --version >/dev/null 2>&1 || rustup default stable || die "no Rust toolchain; run 'rustup default stable'"
+# Those of the program for Windows, too.
+cargo fetch --quiet --locked || die "cargo could not fetch the crates that Cargo.lock names; is the network reachable?"
 mkdir -p "$peers"
 build_python_peers . venv
 build_python_peers aws aws

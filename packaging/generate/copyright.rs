@@ -11,8 +11,8 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-/// Which crates are counted; the ones for arm64 are the same.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// Which crates are counted for the package; the ones for arm64 are the same.
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// What every text of the MIT license has.
 const MIT: &str = "Permission is hereby granted, free of charge";
@@ -61,18 +61,22 @@ struct DependencyKind {
     kind: Option<String>,
 }
 
-/// The text of the file.
-pub(crate) fn text() -> anyhow::Result<String> {
+/// The text of the file for programs of this target.
+pub(crate) fn text(target: &str) -> anyhow::Result<String> {
     let own = fs::read_to_string("LICENSE.md")
         .context("Cannot read LICENSE.md; run this at the top of the repository")?;
     let own = own.trim_start_matches("# ");
+    let apache = if target.contains("windows") {
+        "The text of Apache-2.0 is at\nhttps://www.apache.org/licenses/LICENSE-2.0.txt."
+    } else {
+        "On Debian systems the text of Apache-2.0 is in\n/usr/share/common-licenses/Apache-2.0."
+    };
     let mut text = format!(
         "telegraf-pm500 is under this license:\n\n{own}\n\
          The programs contain the crates named below and Rust's standard library (MIT or Apache-2.0), and of LLVM the\n\
-         library that unwinds the stack (Apache-2.0 with LLVM exception). On Debian systems the text of Apache-2.0 is in\n\
-         /usr/share/common-licenses/Apache-2.0.\n"
+         library that unwinds the stack (Apache-2.0 with LLVM exception). {apache}\n"
     );
-    for (license, crates) in by_license(&metadata()?)? {
+    for (license, crates) in by_license(&metadata(target)?)? {
         let rule = "-".repeat(78);
         let crates: Vec<_> = crates.into_iter().collect();
         text.push_str(&format!("\n{rule}\n{}\n\n{license}\n", crates.join("\n")));
@@ -80,9 +84,9 @@ pub(crate) fn text() -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn metadata() -> anyhow::Result<Metadata> {
+fn metadata(target: &str) -> anyhow::Result<Metadata> {
     let arguments =
-        ["metadata", "--format-version=1", "--locked", "--features=sparkplug", "--filter-platform", TARGET];
+        ["metadata", "--format-version=1", "--locked", "--features=sparkplug", "--filter-platform", target];
     let said = Command::new("cargo").args(arguments).output().context("Cannot run cargo")?;
     if !said.status.success() {
         bail!("cargo metadata: {}", String::from_utf8_lossy(&said.stderr));
@@ -147,7 +151,7 @@ mod tests {
 
     #[test]
     fn crates_that_are_part_of_the_program_are_named_and_no_others() {
-        let text = text().unwrap();
+        let text = text(TARGET).unwrap();
         for part in
             ["tokio ", "clap_builder ", "rust-ethernet-ip-protocol ", "serde_json ", "rustls ", "prost "]
         {

@@ -24,7 +24,12 @@ mod program_pages;
 const MANUAL: &str = "PowerMonitor 500 and Telegraf";
 
 fn main() -> anyhow::Result<()> {
-    let into = std::env::args_os().nth(1).context("Say into which directory: generate DIRECTORY")?;
+    let into = std::env::args_os().nth(1).context("Say into which directory: generate DIRECTORY [TARGET]")?;
+    if let Some(target) = std::env::args().nth(2) {
+        // What goes with the programs of another system.
+        let text = copyright::text(&target)?;
+        return fs::write(Path::new(&into).join("COPYRIGHT.txt"), text).context("Cannot write COPYRIGHT.txt");
+    }
     let (man, completions) = (Path::new(&into).join("man"), Path::new(&into).join("completions"));
     for directory in [&man, &completions] {
         fs::create_dir_all(directory).with_context(|| format!("Cannot make {}", directory.display()))?;
@@ -32,7 +37,8 @@ fn main() -> anyhow::Result<()> {
     for (name, page) in program_pages::pages().into_iter().chain(config_page::pages()) {
         fs::write(man.join(&name), page).with_context(|| format!("Cannot write {name}"))?;
     }
-    fs::write(Path::new(&into).join("copyright"), copyright::text()?).context("Cannot write copyright")?;
+    fs::write(Path::new(&into).join("copyright"), copyright::text(copyright::TARGET)?)
+        .context("Cannot write copyright")?;
     let changes = fs::read_to_string("packaging/CHANGELOG.md").context("Cannot read the changelog")?;
     let changes = changelog::text(&changes, &maintainer()?)?;
     fs::write(Path::new(&into).join("changelog"), changes).context("Cannot write the changelog")?;
