@@ -41,7 +41,7 @@ pub enum MemoryError {
 /// The number of the next session.
 #[derive(Debug)]
 pub struct Memory {
-    path: Option<PathBuf>,
+    path: Option<Box<Path>>,
     stored: Stored,
     /// What is in the file.
     written: Option<u8>,
@@ -74,7 +74,7 @@ impl Memory {
             Ok(None) => return Err(MemoryError::Taken(path.to_owned())),
             Err(error) => return Err(unusable(error.into())),
         };
-        let mut memory = Memory { path: Some(path.to_owned()), ..Memory::forgetful(group_id, edge_node_id) };
+        let mut memory = Memory { path: Some(path.into()), ..Memory::forgetful(group_id, edge_node_id) };
         memory._lock = Some(lock);
         let problem = match fs::read(path).and_then(|bytes| Ok(serde_json::from_slice::<Stored>(&bytes)?)) {
             Ok(Stored { format: FORMAT, group_id: group, edge_node_id: node, next_bd_seq }) => {
@@ -129,7 +129,7 @@ impl Memory {
             file.sync_all()?;
             fs::rename(&new, path)
         };
-        write().map_err(|reason| MemoryError::Unusable { path: path.clone(), reason })?;
+        write().map_err(|reason| MemoryError::Unusable { path: path.to_path_buf(), reason })?;
         self.written = Some(next);
         Ok(())
     }

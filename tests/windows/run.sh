@@ -165,13 +165,17 @@ under_telegraf() {
     say "under Telegraf for Windows"
     cp "$here/telegraf.conf" "$drive/pm500/"
     rm -f "$drive/pm500/metrics.lp"
-    wine "$peers/telegraf.exe" --config 'C:\pm500\telegraf.conf' --once --test-wait 30 </dev/null >"$work/telegraf.log" 2>&1 &
-    local telegraf=$!
+    wine "$peers/telegraf.exe" --config 'C:\pm500\telegraf.conf' --once --test-wait 45 </dev/null >"$work/telegraf.log" 2>&1 &
+    local telegraf=$! meter names=(listened explicit modbus)
     wait_for "Telegraf's first lines" 3 'powermonitor_500_status,.*result="success"' "$drive/pm500/metrics.lp"
     end_meters
-    wait_for "a meter that is dead" 3 'powermonitor_500_status,.*up=0i' "$drive/pm500/metrics.lp"
+    for meter in "${names[@]}"; do
+        wait_for "$meter, which is dead" 1 "powermonitor_500_status,.*meter=$meter .*up=0i" "$drive/pm500/metrics.lp"
+    done
     start_meters
-    wait_for "a meter that is back" 3 'powermonitor_500_event,.*event=up' "$drive/pm500/metrics.lp"
+    for meter in "${names[@]}"; do
+        wait_for "$meter, which is back" 1 "powermonitor_500_event,event=gap,meter=$meter " "$drive/pm500/metrics.lp"
+    done
     wait "$telegraf" || die "Telegraf ended with $?: $(tail -3 "$work/telegraf.log")"
     ! grep 'killed\|did not stop\|Error terminating' "$work/telegraf.log" || die "Telegraf had to kill the plugin"
 }
