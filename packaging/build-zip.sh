@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the zip for Windows (64-bit Intel and AMD): packaging/build-zip.sh
-# It goes to target/package, with its SHA-256 beside it. The same commit and toolchains give the same bytes, in any directory.
+# It goes to target/package, with its SHA-256 beside it. The same programs give the same bytes, with the commit's time; that the
+# programs themselves come out alike in another directory has not been tried, as it has for the Debian package.
 # Needs Rust, git, zip and mingw (Debian: zip gcc-mingw-w64-x86-64); gets Rust's standard library for Windows with rustup.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the program for Windows under Wine, as root or where network namespaces may be made: tests/windows/run.sh
-# With Telegraf for Windows in target/peers (tests/run.sh builds it) also under that. Two to four minutes, most of it
-# compiling; a few seconds more for every test that waits for a meter.
+# With Telegraf for Windows in target/peers (tests/run.sh builds it) also under that. 90 s, and what has to be compiled, which is
+# three minutes the first time.
 #
 # What it sets up where it is missing: Debian's mingw and Wine, and Rust's standard library for x86_64-pc-windows-gnu. Where
 # there is no Wine to install it says so, and its exit status is 0 after the program and its tests have been compiled.
