@@ -100,18 +100,19 @@ impl Collector {
         let intervals = intervals.map(|(assembly, us)| (*assembly, Duration::from_micros(*us))).collect();
         let source =
             sources::own(&config, &shared, state.originator(), (record.open_connections, &intervals));
-        Collector::reading(config, state, source, Arc::new(HostClock))
+        let beside = sources::beside(&config, &shared);
+        Collector::reading(config, state, (source, beside), Arc::new(HostClock))
     }
 
-    /// A collector that reads this source by these clocks.
+    /// A collector that reads this source, and perhaps one beside it, by these clocks.
     pub fn reading(
         config: Arc<MeterConfig>,
         state: State,
-        source: Box<dyn Source>,
+        (source, beside): (Box<dyn Source>, Option<Box<dyn Source>>),
         clock: Arc<dyn Clock>,
     ) -> Self {
         let known = state.record(&config.name);
-        let wire = Wire::new(config.clone(), source, sources::beside(&config));
+        let wire = Wire::new(config.clone(), source, beside);
         let tables = config.tables.union(config.modbus_tables);
         let basis = tables.iter().filter_map(|table| config.profile.basis(table, config.evidence)).min();
         let history = History::new(known, tables, config.interval_energy);

@@ -10,6 +10,7 @@ use crate::meter::Sizes;
 use crate::source::eip::Eip;
 use crate::source::listen::{self, Leftover};
 use crate::source::logix::Controller;
+use crate::source::modbus::Port;
 use crate::source::{Endpoint, Explicit, Listen, Logix, Modbus, Shared, Source, Tcp};
 
 /// The meter's own connection. `originator` is this installation's serial number; `known` is what an earlier run
@@ -21,7 +22,7 @@ pub(super) fn own(
     known: (Vec<Leftover>, &BTreeMap<u16, Duration>),
 ) -> Box<dyn Source> {
     if config.connection == Connection::Modbus {
-        return Box::new(over_modbus(config, config.port()));
+        return Box::new(over_modbus(config, shared, config.port()));
     }
     let endpoint = endpoint(config, config.port());
     let way = Tcp { endpoint: endpoint.clone(), protocol: Protocol::EtherNetIp };
@@ -57,14 +58,16 @@ pub(super) fn own(
 }
 
 /// Modbus beside EtherNet/IP, if the configuration allows it.
-pub(super) fn beside(config: &MeterConfig) -> Option<Box<dyn Source>> {
+pub(super) fn beside(config: &MeterConfig, shared: &Shared) -> Option<Box<dyn Source>> {
     let allowed = !config.modbus_tables.is_empty();
-    allowed.then(|| Box::new(over_modbus(config, config.modbus.port)) as Box<dyn Source>)
+    allowed.then(|| Box::new(over_modbus(config, shared, config.modbus.port)) as Box<dyn Source>)
 }
 
-fn over_modbus(config: &MeterConfig, port: u16) -> Modbus {
+fn over_modbus(config: &MeterConfig, shared: &Shared, port: u16) -> Modbus {
+    let there = Endpoint { host: config.address.canonical_host(), port };
     let way = Tcp { endpoint: endpoint(config, port), protocol: Protocol::ModbusTcp };
-    Modbus::new(way, config.timeouts, config.modbus.settings)
+    let line = shared.port(there, || Port::new(way));
+    Modbus::on(line, config.timeouts, config.modbus.settings)
 }
 
 /// Where the meter's own connection goes to.

@@ -236,7 +236,7 @@ mod tests {
         let clock = Arc::new(SetClock { start: tokio::time::Instant::now(), ahead });
         let schedule = schedule(&config, 0, 1, clock.wall());
         let source = Box::new(Silent(clock.clone()));
-        let collector = Collector::reading(Arc::new(config), State::in_memory(), source, clock);
+        let collector = Collector::reading(Arc::new(config), State::in_memory(), (source, None), clock);
         let (count, stop) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
         let counted = count.clone();
         let sink =

@@ -184,6 +184,11 @@ impl MeterConfig {
         (host, port, by_hand.then_some(protocol))
     }
 
+    /// The unit that it is at its place, where a place can have several.
+    pub(super) fn unit(&self) -> Option<u8> {
+        (self.connection == Connection::Modbus).then_some(self.modbus.settings.unit_id)
+    }
+
     /// The address as a configuration has it, with the protocol where it is not EtherNet/IP.
     pub fn written_address(&self) -> String {
         match self.connection.protocol() {

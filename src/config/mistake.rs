@@ -98,9 +98,11 @@ pub enum Mistake {
     },
     /// One meter under two names.
     #[error(
-        "the meters \"{other}\"{} and \"{name}\" have the same address {address}, read one meter as one, for two \
-         sessions would exceed what it can bear",
-        in_line(*first)
+        "the meters \"{other}\"{} and \"{name}\" have the same address {address}{}, read one meter as one, for two \
+         sessions would exceed what it can bear{}",
+        in_line(*first),
+        unit.map(|unit| format!(" and unit_id = {unit}")).unwrap_or_default(),
+        if unit.is_some() { "; meters behind a gateway have a unit_id each" } else { "" }
     )]
     AddressTwice {
         /// The second meter.
@@ -111,6 +113,8 @@ pub enum Mistake {
         other: String,
         /// Where the first meter stands.
         first: Option<usize>,
+        /// The unit that both are, over Modbus.
+        unit: Option<u8>,
     },
 }
 

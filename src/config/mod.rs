@@ -255,24 +255,31 @@ fn agree<T: PartialEq>(option: &'static str, kept: &mut Option<T>, named: Option
     }
 }
 
-/// Refuses two meters of one name, and one meter under two names.
+/// Refuses two meters of one name, and one meter under two names: units of one Modbus address are several.
 fn check_unique(resolved: &[Resolved], lines: &[Option<usize>]) -> Result<(), ConfigError> {
     let mut names = HashMap::new();
-    let mut places = HashMap::new();
-    for (Resolved { meter, .. }, line) in resolved.iter().zip(lines) {
+    let mut places: HashMap<_, Vec<(&Resolved, Option<usize>)>> = HashMap::new();
+    for (each @ Resolved { meter, .. }, line) in resolved.iter().zip(lines) {
         if let Some(first) = names.insert(&meter.name, *line) {
             return Err(ConfigError::at(*line, Mistake::NameTwice { name: meter.name.clone(), first }));
         }
         // Without a line it was named by hand.
-        if let Some((other, first)) = places.insert(meter.place(line.is_none()), (&meter.name, *line)) {
+        let there = places.entry(meter.place(line.is_none())).or_default();
+        let apart =
+            |other: &MeterConfig| other.unit().zip(meter.unit()).is_some_and(|(other, own)| other != own);
+        if let Some((Resolved { meter: other, .. }, first)) =
+            there.iter().find(|(other, _)| !apart(&other.meter))
+        {
             let mistake = Mistake::AddressTwice {
                 name: meter.name.clone(),
                 address: meter.address.to_string(),
-                other: other.clone(),
-                first,
+                other: other.name.clone(),
+                first: *first,
+                unit: other.unit().and(meter.unit()),
             };
             return Err(ConfigError::at(*line, mistake));
         }
+        there.push((each, *line));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -19,23 +20,82 @@ pub struct Line<T> {
 struct Shared<T> {
     turns: Turns<T>,
     meters: AtomicUsize,
+    waiting: AtomicUsize,
+}
+
+/// A meter's turn; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Turn<'a, T> {
+    way: MutexGuard<'a, T>,
+    waiting: &'a AtomicUsize,
+}
+
+impl<T> Turn<'_, T> {
+    /// Whether another meter waits for its turn.
+    pub fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl<T> Deref for Turn<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.way
+    }
+}
+
+impl<T> DerefMut for Turn<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.way
+    }
+}
+
+/// One that waits, also if it gives up.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn counted(waiting: &'a AtomicUsize) -> Waiting<'a> {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl<T> Line<T> {
     /// A line of its own.
     pub fn new(way: T) -> Line<T> {
         Line {
-            shared: Arc::new(Shared { turns: Turns::new(way), meters: AtomicUsize::new(0) }),
+            shared: Arc::new(Shared {
+                turns: Turns::new(way),
+                meters: AtomicUsize::new(0),
+                waiting: AtomicUsize::new(0),
+            }),
             joined: false,
         }
     }
 
-    /// Waits for this meter's turn; the turn ends when the guard is dropped.
-    pub async fn turn(&mut self) -> MutexGuard<'_, T> {
+    /// Waits for this meter's turn.
+    pub async fn turn(&mut self) -> Turn<'_, T> {
         if !std::mem::replace(&mut self.joined, true) {
             self.shared.meters.fetch_add(1, Ordering::Relaxed);
         }
-        self.shared.turns.lock().await
+        let Shared { turns, waiting, .. } = &*self.shared;
+        let counted = Waiting::counted(waiting);
+        let way = turns.lock().await;
+        drop(counted);
+        Turn { way, waiting }
+    }
+
+    /// This meter's turn, if nobody has one.
+    pub fn turn_now(&mut self) -> Option<Turn<'_, T>> {
+        let Shared { turns, waiting, .. } = &*self.shared;
+        Some(Turn { way: turns.try_lock().ok()?, waiting })
     }
 
     /// Takes this meter off the line; the last one gets the line, to close it.
@@ -108,10 +168,12 @@ mod tests {
             })
             .collect();
         tokio::task::yield_now().await;
+        assert!(held.is_awaited());
         drop(held);
         for each in waiting {
             each.await.unwrap();
         }
-        assert_eq!(*first.turn().await, [1, 2, 3]);
+        let held = first.turn().await;
+        assert_eq!((&held[..], held.is_awaited()), (&[1, 2, 3][..], false));
     }
 }

@@ -215,6 +215,14 @@ impl Deadline {
         self.at
     }
 
+    /// Why nothing was read where others kept the line.
+    fn without_a_turn(self) -> Failure {
+        let limit = humantime::format_duration(self.limit);
+        FailureKind::Timeout.because(format!(
+            "others had the line for {limit} (gather_timeout): meters behind one address are asked one after the other"
+        ))
+    }
+
     /// Why something was not read that would have been read after it.
     fn passed(self) -> Failure {
         let limit = humantime::format_duration(self.limit);

@@ -1,4 +1,5 @@
-//! What the meters of one process share: the sockets of class 1, and the sessions with controllers.
+//! What the meters of one process share: the sockets of class 1, the sessions with controllers, and the connections to
+//! whatever has several Modbus units behind one address.
 
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use crate::enip::tag::Route;
 
 use super::line::{Line, Lines};
 use super::logix::Controller;
+use super::modbus::Port;
 use super::transport::Endpoint;
 
 /// Shared by all sources that get a clone of it.
@@ -15,6 +17,7 @@ pub struct Shared {
     /// Class 1 sockets; UDP port 2222 can be had once per address.
     pub hub: Hub,
     controllers: Arc<Lines<(Endpoint, Route), Controller>>,
+    ports: Arc<Lines<Endpoint, Port>>,
 }
 
 impl Shared {
@@ -26,5 +29,10 @@ impl Shared {
         new: impl FnOnce() -> Controller,
     ) -> Line<Controller> {
         self.controllers.to((there, route), new)
+    }
+
+    /// The Modbus port there, which all units behind it share.
+    pub fn port(&self, there: Endpoint, new: impl FnOnce() -> Port) -> Line<Port> {
+        self.ports.to(there, new)
     }
 }

@@ -18,6 +18,7 @@ mod execd;
 mod exhibits;
 mod explicit;
 mod fuzz_corpus;
+mod gateway;
 mod interval;
 mod log_volume;
 mod map_check;

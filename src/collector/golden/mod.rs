@@ -61,7 +61,8 @@ async fn play(scenario: Scenario) -> String {
     };
     let steps = Arc::new(Mutex::new(None));
     let script = Script { access, current: steps.clone(), identity: None };
-    let mut collector = Collector::reading(config, State::in_memory(), Box::new(script), clock.clone());
+    let mut collector =
+        Collector::reading(config, State::in_memory(), (Box::new(script), None), clock.clone());
     collector.say_started();
     let (mut lines, mut text) = (Lines::default(), String::new());
     for (step, now) in scenario.steps.into_iter().zip(times) {

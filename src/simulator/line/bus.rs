@@ -27,6 +27,8 @@ pub struct LineRecord {
     pub answers: u64,
     /// Requests heard while an answer was still on its way.
     pub collisions: u64,
+    /// Clients that the gateway has now, and the most that it had at one time.
+    pub clients: (u64, u64),
 }
 
 /// The meters on a line.
@@ -82,6 +84,16 @@ impl Bus {
 
     pub(super) fn heard_garbage(&self, bytes: usize) {
         self.state().record.garbage += bytes as u64;
+    }
+
+    pub(super) fn client_came(&self) {
+        let (now, most) = &mut self.state().record.clients;
+        *now += 1;
+        *most = (*most).max(*now);
+    }
+
+    pub(super) fn client_left(&self) {
+        self.state().record.clients.0 -= 1;
     }
 
     pub(super) fn collided(&self) {

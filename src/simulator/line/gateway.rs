@@ -44,11 +44,13 @@ pub(super) async fn serve(listener: TcpListener, bus: Arc<Bus>, pace: Pace, spea
                 Ok((stream, _)) => {
                     let (bus, line) = (bus.clone(), line.clone());
                     clients.spawn(async move {
+                        bus.client_came();
                         match speaks {
                             // A client that breaks its connection is nobody's fault here.
                             Speaks::ModbusTcp => drop(translate(stream, &bus, pace, &line).await),
-                            Speaks::RtuOverTcp => wire::serve(stream, bus, pace, || true).await,
+                            Speaks::RtuOverTcp => wire::serve(stream, bus.clone(), pace, || true).await,
                         }
+                        bus.client_left();
                     });
                 }
                 Err(_) => sleep(PAUSE).await,

@@ -107,7 +107,7 @@ impl<C: Connect> Logix<C> {
             ..Looked::default()
         };
         let Ok(mut controller) = timeout_at(deadline.at(), self.line.turn()).await else {
-            return failed(deadline.passed());
+            return failed(deadline.without_a_turn());
         };
         // Its own time begins with its turn: who waits for others is not late itself.
         let deadline = deadline.renewed();

@@ -7,6 +7,9 @@
 //! anything: then the length may be to blame. 05, 06, 0A and 0B mean "not now" and end the read. One refused
 //! piece never costs its neighbors, a dead meter costs two timeouts. A held connection found closed at the
 //! first request is made again without a word.
+//!
+//! Units behind one address, as a gateway has them, share a [`Port`] and take turns, a gather each: there is one
+//! connection and one request at a time.
 
 use std::collections::VecDeque;
 use std::time::SystemTime;
@@ -15,15 +18,18 @@ use async_trait::async_trait;
 use tokio::time::{Instant, timeout_at};
 use tokio_modbus::ExceptionCode;
 
-use super::late::Late;
+use super::line::Line;
 use super::log::Log;
-use super::transport::{Connect, Tcp, Wire};
+use super::transport::{Connect, Tcp};
 use super::{Access, Answer, Block, Deadline, Failure, FailureKind, Link, Notice, Source, Span, Timeouts};
 
 mod learned;
 pub mod plan;
+mod port;
 mod reader;
 mod tap;
+
+pub use port::Port;
 
 use learned::{Attempt, Learned, Why};
 use plan::{Piece, Read};
@@ -48,19 +54,19 @@ pub struct Settings {
     pub max_registers: u16,
 }
 
-/// Reads one meter over Modbus.
+/// Reads one meter over Modbus, on a line that others may share.
 #[derive(Debug)]
 pub struct Modbus<C: Connect = Tcp> {
-    way: C,
+    line: Line<Port<C>>,
+    unit: Unit,
+}
+
+/// One unit behind a port: how it is asked, and what it has taught us.
+#[derive(Debug)]
+struct Unit {
     timeouts: Timeouts,
     settings: Settings,
-    connection: Option<RegisterReader>,
-    /// The connection, or the last one on which no answer came in time.
-    late: Option<Late<C::Stream>>,
-    /// It has shown life after that.
-    alive: bool,
     function: Function,
-    connected_before: bool,
     learned: Learned,
     /// The plan for the spans it was made for, while nothing is learned.
     planned: Option<(Vec<Span>, Vec<Read>)>,
@@ -80,51 +86,56 @@ enum Step {
 }
 
 impl<C: Connect> Modbus<C> {
-    /// A source that has not connected yet.
+    /// A source that has not connected yet, and shares its way with nobody.
     pub fn new(way: C, timeouts: Timeouts, settings: Settings) -> Self {
-        Modbus {
-            way,
+        Modbus::on(Line::new(Port::new(way)), timeouts, settings)
+    }
+
+    /// A source on a line that it may share.
+    pub fn on(line: Line<Port<C>>, timeouts: Timeouts, settings: Settings) -> Self {
+        let unit = Unit {
             timeouts,
             settings,
-            connection: None,
-            late: None,
-            alive: false,
             function: Function::Holding,
-            connected_before: false,
             learned: Learned::new(settings.max_registers),
             planned: None,
             log: Log::default(),
-        }
+        };
+        Modbus { line, unit }
     }
+}
 
-    async fn step(&mut self, read: &Read) -> Step {
+impl Unit {
+    async fn step<C: Connect>(&mut self, port: &mut Port<C>, read: &Read) -> Step {
         let mut function_tried = false;
         loop {
-            let connection = match self.connection.take() {
+            let connection = match port.take() {
                 Some(connection) => connection,
-                None => match self.open().await {
+                None => match self.open(port).await {
                     Ok(connection) => connection,
                     Err(failure) => return Step::NotNow(failure),
                 },
             };
             self.log.traffic.requests += 1;
             let sent = Instant::now();
-            let answer =
-                match connection.read(self.function, read.start, read.count, self.timeouts.request).await {
-                    Ok((connection, answer)) => {
-                        self.connection = Some(connection);
-                        answer
+            let (unit, registers) = (self.settings.unit_id, (read.start, read.count));
+            let answer = match connection.read(unit, self.function, registers, self.timeouts.request).await {
+                Ok((connection, answer)) => {
+                    port.keep(connection);
+                    answer
+                }
+                Err(Lost { failure, reply }) => {
+                    self.log.exchange("Modbus", || format!("over: {failure}"), &reply);
+                    // Only a connection without an answer is watched; any other is closed at once.
+                    if failure.kind == FailureKind::Timeout {
+                        port.watch(unit);
+                    } else {
+                        port.forget();
                     }
-                    Err(Lost { failure, reply }) => {
-                        self.log.exchange("Modbus", || format!("over: {failure}"), &reply);
-                        // Only a connection without an answer is watched; any other is closed at once.
-                        if failure.kind != FailureKind::Timeout {
-                            self.late = None;
-                        }
-                        self.log.exhibit(&failure, &reply);
-                        return Step::Lost(failure);
-                    }
-                };
+                    self.log.exhibit(&failure, &reply);
+                    return Step::Lost(failure);
+                }
+            };
             self.log.replied(sent);
             match answer {
                 Ok(words) => {
@@ -155,16 +166,13 @@ impl<C: Connect> Modbus<C> {
     }
 
     /// Connects; a failure here concerns everything that is left.
-    async fn open(&mut self) -> Result<RegisterReader, Failure> {
-        (self.late, self.alive) = (None, false);
-        match self.way.connect(self.timeouts.connect).await {
-            Ok(Wire { stream, .. }) => {
-                let (stream, late) = Late::on(stream);
-                self.late = Some(late);
-                if std::mem::replace(&mut self.connected_before, true) && !self.settings.close_after_gather {
+    async fn open<C: Connect>(&mut self, port: &mut Port<C>) -> Result<RegisterReader, Failure> {
+        match port.open(self.timeouts.connect).await {
+            Ok((connection, again)) => {
+                if again && !self.settings.close_after_gather {
                     self.log.traffic.reconnects += 1;
                 }
-                Ok(RegisterReader::new(stream, self.settings.unit_id))
+                Ok(connection)
             }
             Err(failure) => {
                 self.log.failed(failure.kind);
@@ -175,9 +183,11 @@ impl<C: Connect> Modbus<C> {
 
     /// The same, with a new connection where the old one was found closed: `idle` is that nothing was asked on
     /// it since the last read.
-    async fn step_after(&mut self, read: &Read, idle: bool) -> Step {
-        match self.step(read).await {
-            Step::Lost(failure) if idle && failure.kind == FailureKind::Connection => self.step(read).await,
+    async fn step_after<C: Connect>(&mut self, port: &mut Port<C>, read: &Read, idle: bool) -> Step {
+        match self.step(port, read).await {
+            Step::Lost(failure) if idle && failure.kind == FailureKind::Connection => {
+                self.step(port, read).await
+            }
             step => step,
         }
     }
@@ -197,20 +207,26 @@ impl<C: Connect> Modbus<C> {
     }
 
     /// Reads what is planned, one request at a time.
-    async fn read_all(&mut self, reads: Vec<Read>, deadline: Deadline) -> Outcome {
+    async fn read_all<C: Connect>(
+        &mut self,
+        port: &mut Port<C>,
+        reads: Vec<Read>,
+        deadline: Deadline,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         let mut queue = VecDeque::from(reads);
         let mut attempt = Attempt::default();
         // Not answered, and too long perhaps; and how many in a row were not.
         let (mut late, mut silences): (Vec<(Read, Failure)>, u32) = (Vec::new(), 0);
-        let mut idle = self.connection.is_some();
+        let mut idle = port.is_open();
         while let Some(read) = queue.pop_front() {
             if let Some(at) = read.middle().filter(|_| attempt.is_too_long(&read)) {
                 let split = (at, Why::Silence);
                 prepend(&mut queue, self.learned.split(&read, split, &mut attempt, Instant::now()));
                 continue;
             }
-            let step = timeout_at(deadline.at(), self.step_after(&read, std::mem::take(&mut idle))).await;
+            let step = self.step_after(port, &read, std::mem::take(&mut idle));
+            let step = timeout_at(deadline.at(), step).await;
             let failure = match step.unwrap_or_else(|_| Step::NotNow(deadline.passed())) {
                 Step::Got(block) => {
                     outcome.blocks.push(block);
@@ -314,10 +330,15 @@ impl<C: Connect> Modbus<C> {
     }
 
     /// Asks again for what was refused before; what is refused again needs no word.
-    async fn retry(&mut self, retries: Vec<Read>, deadline: Deadline) -> Outcome {
+    async fn retry<C: Connect>(
+        &mut self,
+        port: &mut Port<C>,
+        retries: Vec<Read>,
+        deadline: Deadline,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         for read in retries.into_iter().take(MOST_RETRIES) {
-            let Ok(step) = timeout_at(deadline.at(), self.step(&read)).await else { break };
+            let Ok(step) = timeout_at(deadline.at(), self.step(port, &read)).await else { break };
             let failure = match step {
                 Step::Got(block) => {
                     self.learned.grant(&read.pieces);
@@ -336,7 +357,7 @@ impl<C: Connect> Modbus<C> {
                         self.refuse_again(&read, failure);
                         continue;
                     };
-                    let Ok(step) = timeout_at(deadline.at(), self.step(&one)).await else { break };
+                    let Ok(step) = timeout_at(deadline.at(), self.step(port, &one)).await else { break };
                     if let Step::Got(_) = step {
                         // From the next time on they are read with the others.
                         self.learned.grant(&read.pieces);
@@ -349,6 +370,27 @@ impl<C: Connect> Modbus<C> {
             self.refuse_again(&read, failure);
         }
         outcome
+    }
+
+    async fn read<C: Connect>(&mut self, port: &mut Port<C>, wanted: &[Span], deadline: Deadline) -> Answer {
+        let (reads, retries) = self.plan(wanted);
+        let Outcome { mut blocks, mut failures, stopped, fits } = self.read_all(port, reads, deadline).await;
+        if !stopped {
+            let again = self.retry(port, retries, deadline).await;
+            blocks.extend(again.blocks);
+            failures.extend(again.failures);
+        }
+        for piece @ (start, count) in pieces(wanted) {
+            if let Some(failure) = self.learned.refusal(piece) {
+                failures.push((Span::Registers { start, count }, failure.clone()));
+            }
+        }
+        let assemblies = wanted.iter().filter(|span| matches!(span, Span::Assembly(_)));
+        let none = || FailureKind::Refused.because("assemblies cannot be read over Modbus");
+        failures.extend(assemblies.map(|span| (*span, none())));
+        let link = if blocks.is_empty() { Link::None } else { Link::Modbus };
+        let notices = fits.map(|registers| Notice::ShortReads { registers }).into_iter().collect();
+        Answer { blocks, failures, link, notices, ..Answer::with(self.log.take()) }
     }
 
     fn refuse_again(&mut self, read: &Read, failure: Failure) {
@@ -391,38 +433,31 @@ impl<C: Connect> Source for Modbus<C> {
     }
 
     async fn read(&mut self, wanted: &[Span], deadline: Deadline) -> Answer {
-        let (reads, retries) = self.plan(wanted);
-        let Outcome { mut blocks, mut failures, stopped, fits } = self.read_all(reads, deadline).await;
-        if !stopped {
-            let again = self.retry(retries, deadline).await;
-            blocks.extend(again.blocks);
-            failures.extend(again.failures);
+        let Modbus { line, unit } = self;
+        let Ok(mut port) = timeout_at(deadline.at(), line.turn()).await else {
+            let failure = deadline.without_a_turn();
+            return Answer {
+                failures: wanted.iter().map(|span| (*span, failure.clone())).collect(),
+                ..Answer::default()
+            };
+        };
+        // Its own time begins with its turn: who waits for others is not late itself.
+        let answer = unit.read(&mut port, wanted, deadline.renewed()).await;
+        // Whoever waits gets the connection as it is.
+        if unit.settings.close_after_gather && !port.is_awaited() {
+            port.close().await;
         }
-        for piece @ (start, count) in pieces(wanted) {
-            if let Some(failure) = self.learned.refusal(piece) {
-                failures.push((Span::Registers { start, count }, failure.clone()));
-            }
-        }
-        let assemblies = wanted.iter().filter(|span| matches!(span, Span::Assembly(_)));
-        let none = || FailureKind::Refused.because("assemblies cannot be read over Modbus");
-        failures.extend(assemblies.map(|span| (*span, none())));
-        if self.settings.close_after_gather {
-            self.close().await;
-        }
-        let link = if blocks.is_empty() { Link::None } else { Link::Modbus };
-        let notices = fits.map(|registers| Notice::ShortReads { registers }).into_iter().collect();
-        Answer { blocks, failures, link, notices, ..Answer::with(self.log.take()) }
+        answer
     }
 
     async fn shows_life(&mut self) -> bool {
-        self.alive |= self.connection.is_none() && self.late.as_ref().is_some_and(Late::has_come);
-        self.alive
+        let unit = self.unit.settings.unit_id;
+        self.line.turn_now().is_some_and(|mut port| port.shows_life(unit))
     }
 
     async fn close(&mut self) {
-        self.late = None;
-        if let Some(connection) = self.connection.take() {
-            connection.close().await;
+        if let Some(mut port) = self.line.leave().await {
+            port.close().await;
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_modbus::client::{Client, Context, tcp};
+use tokio_modbus::slave::SlaveContext;
 use tokio_modbus::{Error, ExceptionCode, Request, Response, Slave};
 
 use super::tap::{Seen, Tap};
@@ -41,11 +42,10 @@ impl Function {
     }
 }
 
-/// An open connection to one unit.
+/// An open connection to units.
 pub(super) struct RegisterReader {
     context: Context,
     seen: Seen,
-    unit: u8,
     /// The number of the next request; the client counts from 0, too.
     transaction: u16,
 }
@@ -72,25 +72,20 @@ impl std::fmt::Debug for RegisterReader {
 
 impl RegisterReader {
     /// Takes a connection over, framed as over TCP.
-    pub(super) fn new(stream: impl Stream, unit_id: u8) -> Self {
+    pub(super) fn new(stream: impl Stream) -> Self {
         let (tap, seen) = Tap::on(stream);
-        RegisterReader {
-            context: tcp::attach_slave(tap, Slave(unit_id)),
-            seen,
-            unit: unit_id,
-            transaction: 0,
-        }
+        RegisterReader { context: tcp::attach(tap), seen, transaction: 0 }
     }
 
-    /// Reads registers. A Modbus exception is the inner value and leaves the connection sound.
+    /// Reads registers of a unit. A Modbus exception is the inner value and leaves the connection sound.
     ///
     /// # Errors
     /// [`Lost`]; the connection is closed.
     pub(super) async fn read(
         mut self,
+        unit: u8,
         function: Function,
-        start: u16,
-        count: u16,
+        (start, count): (u16, u16),
         within: Duration,
     ) -> Result<(Self, Result<Vec<u16>, Refused>), Lost> {
         let request = match function {
@@ -98,7 +93,8 @@ impl RegisterReader {
             Function::Input => Request::ReadInputRegisters(start, count),
         };
         self.seen.clear();
-        let asked = Asked { transaction: self.transaction, unit: self.unit, function, start, count };
+        let asked = Asked { transaction: self.transaction, unit, function, start, count };
+        self.context.set_slave(Slave(unit));
         self.transaction = self.transaction.wrapping_add(1);
         let answer = timeout(within, self.context.call(request)).await;
         let Ok(answer) = answer else {

@@ -1,6 +1,7 @@
 //! The readers against devices in memory, in virtual time: silence costs nothing, and hours pass at once.
 
 mod explicit;
+mod line;
 mod modbus;
 
 use std::time::Duration;

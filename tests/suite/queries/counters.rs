@@ -140,7 +140,12 @@ impl Bench {
     }
 
     fn collector(config: &Arc<MeterConfig>, state: &State, wire: &Wire) -> Collector {
-        Collector::reading(config.clone(), state.clone(), Box::new(wire.clone()), Arc::new(wire.clone()))
+        Collector::reading(
+            config.clone(),
+            state.clone(),
+            (Box::new(wire.clone()), None),
+            Arc::new(wire.clone()),
+        )
     }
 
     fn restart(&mut self) {
