@@ -66,7 +66,8 @@ pub(super) fn beside(config: &MeterConfig, shared: &Shared) -> Option<Box<dyn So
 fn over_modbus(config: &MeterConfig, shared: &Shared, port: u16) -> Modbus {
     let there = Endpoint { host: config.address.canonical_host(), port };
     let way = Tcp { endpoint: endpoint(config, port), protocol: Protocol::ModbusTcp };
-    let line = shared.port(there, || Port::new(way));
+    let mode = config.modbus.mode;
+    let line = shared.port(there, mode, || Port::new(way, mode));
     Modbus::on(line, config.timeouts, config.modbus.settings)
 }
 

@@ -19,7 +19,8 @@ use super::names;
 use super::options::Options;
 use super::selection::{Selection, Wanted};
 use crate::meter::{Evidence, Profile, ProfileError, Table, TableSet, WordOrder};
-use crate::source::{Timeouts, modbus};
+use crate::source::Timeouts;
+use crate::source::modbus::{self, TransmissionMode};
 
 /// [`MeterConfig::profile_name`] of the profile compiled into the program.
 pub const BUILT_IN_PROFILE: &str = "built-in";
@@ -81,6 +82,8 @@ pub struct EthernetIp {
 pub struct ModbusSettings {
     /// TCP port.
     pub port: u16,
+    /// How messages are framed there.
+    pub mode: TransmissionMode,
     /// What its source is told.
     pub settings: modbus::Settings,
 }
@@ -265,6 +268,7 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
     };
     let modbus = ModbusSettings {
         port: modbus_port(connection, &address, options.modbus_port.map(u16::from))?,
+        mode: options.transmission_mode.unwrap_or_default(),
         settings: modbus::Settings {
             unit_id: options.unit_id.unwrap_or(1),
             close_after_gather: options.close_after_gather.unwrap_or(true),

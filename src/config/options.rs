@@ -18,6 +18,7 @@ use super::value::{Switchable, Within, optional};
 use super::zone::Zone;
 use crate::enip::tag::{Route, TagName};
 use crate::meter::WordOrder;
+use crate::source::modbus::TransmissionMode;
 
 /// Declares [`Options`], and how a meter inherits each: an option that is not inherited cannot be declared.
 macro_rules! options {
@@ -127,6 +128,8 @@ options! {
         modbus_may_interrupt: bool,
         /// TCP port of Modbus.
         modbus_port: NonZeroU16,
+        /// How Modbus messages are framed.
+        transmission_mode: TransmissionMode,
         /// Modbus unit id.
         unit_id: u8,
         /// Word order of Modbus numbers.

@@ -23,6 +23,7 @@ use super::names::{MeterName, NameError, TagValue};
 use super::zone::{self, Zone, ZoneError};
 use crate::enip::tag::{Route, RouteError, TagName, TagNameError};
 use crate::meter::{Evidence, Table, WordOrder};
+use crate::source::modbus::TransmissionMode;
 use crate::words::UnknownWord;
 
 /// A value that cannot be.
@@ -332,6 +333,7 @@ from_words!(
     IdentityPolicy: "\"require\" or \"warn\"",
     MapCheckPolicy: "\"refuse\", \"warn\" or \"off\"",
     WordOrder: "\"low_first\" or \"high_first\"",
+    TransmissionMode: "\"TCP\" or \"RTUoverTCP\"",
 );
 
 /// The table of this name, if it is one of `choices`.

@@ -152,7 +152,8 @@ async fn housekeeping(
     }
 }
 
-/// Says what is left to say, ends both pipes to Telegraf where the system lets it, and lingers 100 ms. When the process is gone before they are read to their end, Telegraf loses what is in them, and logs an error of its own.
+/// Says what is left to say, ends both pipes to Telegraf where the system lets it, and lingers 100 ms. When the process is
+/// gone before they are read to their end, Telegraf loses what is in them, and logs an error of its own.
 pub fn leave() {
     logging::flush(TO_SAY);
     stdio::let_go();

@@ -8,7 +8,7 @@ use crate::enip::tag::Route;
 
 use super::line::{Line, Lines};
 use super::logix::Controller;
-use super::modbus::Port;
+use super::modbus::{Port, TransmissionMode};
 use super::transport::Endpoint;
 
 /// Shared by all sources that get a clone of it.
@@ -17,7 +17,7 @@ pub struct Shared {
     /// Class 1 sockets; UDP port 2222 can be had once per address.
     pub hub: Hub,
     controllers: Arc<Lines<(Endpoint, Route), Controller>>,
-    ports: Arc<Lines<Endpoint, Port>>,
+    ports: Arc<Lines<(Endpoint, TransmissionMode), Port>>,
 }
 
 impl Shared {
@@ -32,7 +32,7 @@ impl Shared {
     }
 
     /// The Modbus port there, which all units behind it share.
-    pub fn port(&self, there: Endpoint, new: impl FnOnce() -> Port) -> Line<Port> {
-        self.ports.to(there, new)
+    pub fn port(&self, there: Endpoint, mode: TransmissionMode, new: impl FnOnce() -> Port) -> Line<Port> {
+        self.ports.to((there, mode), new)
     }
 }

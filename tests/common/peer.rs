@@ -47,9 +47,14 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a Python server that serves what `served` describes.
     pub(crate) fn start(script: &str, served: &Value, scratch: &Path) -> Server {
+        Server::start_with(script, served, scratch, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(script: &str, served: &Value, scratch: &Path, more: &[&str]) -> Server {
         let (given, record) = (scratch.join("served.json"), scratch.join("record.jsonl"));
         std::fs::write(&given, served.to_string()).expect("the target directory can be written");
-        let mut process = Process::start(python(script).args([&given, &record]));
+        let mut process = Process::start(python(script).args([&given, &record]).args(more));
         let ready = process.wait_for("listening on ");
         let address = ready.trim().trim_start_matches("listening on ").to_owned();
         Server { address, record, _process: process }

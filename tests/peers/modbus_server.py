@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""A third-party Modbus TCP server (pymodbus) that holds the given registers and nothing else.
+"""A third-party Modbus server (pymodbus) that holds the given registers and nothing else.
 
-Usage: modbus_server.py REGISTERS.json RECORD.jsonl
+Usage: modbus_server.py REGISTERS.json RECORD.jsonl [socket|rtu]
+
+Over TCP, with Modbus TCP's packets or, with "rtu", the frames of a serial line.
 
 REGISTERS.json: {"<PDU address, decimal>": [word, ...], ...}; functions 03 and 04 read the same registers. A read that
 touches an address that is not given is answered with exception 02. Prints `listening on 127.0.0.1:PORT` on stdout when
@@ -12,6 +14,7 @@ import asyncio
 import json
 import sys
 
+from pymodbus import FramerType
 from pymodbus.datastore import ModbusServerContext, ModbusSlaveContext, ModbusSparseDataBlock
 from pymodbus.server import ModbusTcpServer
 
@@ -24,8 +27,8 @@ def load(path):
 
 
 async def main():
-    if len(sys.argv) != 3:
-        sys.exit("usage: modbus_server.py REGISTERS.json RECORD.jsonl")
+    if len(sys.argv) not in (3, 4):
+        sys.exit("usage: modbus_server.py REGISTERS.json RECORD.jsonl [socket|rtu]")
     block = ModbusSparseDataBlock(load(sys.argv[1]), mutable=False)
     record = open(sys.argv[2], "w", encoding="utf-8", buffering=1)
 
@@ -42,6 +45,7 @@ async def main():
 
     server = ModbusTcpServer(
         ModbusServerContext(slaves=ModbusSlaveContext(hr=block, ir=block), single=True),
+        framer=FramerType(sys.argv[3] if len(sys.argv) == 4 else "socket"),
         address=("127.0.0.1", 0),
         trace_pdu=received,
     )

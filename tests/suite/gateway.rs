@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use telegraf_pm500::meter::{Table, Value};
-use telegraf_pm500::simulator::{Line, LineDefects, LineOptions, Options};
+use telegraf_pm500::simulator::{Line, LineDefects, LineFault, LineOptions, Options};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::common::line::{Line as Printed, Value as Field};
 use crate::common::peer::scratch;
 use crate::common::program::{Program, config, run};
 use crate::common::simulated::own_network;
@@ -14,76 +15,137 @@ const UNITS: u8 = 6;
 /// The one that is dead at first.
 const DEAD: u8 = 4;
 
-/// A simulated line behind a gateway.
-fn start() -> (Runtime, Line) {
+/// A simulated line behind a gateway that speaks like this.
+fn start(mode: &str) -> (Runtime, Line, SocketAddr) {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let line = runtime.block_on(Line::start(LineOptions {
+    let gateway = Some(SocketAddr::from((own_network(), 0)));
+    let options = LineOptions {
         units: UNITS,
-        gateway: Some(SocketAddr::from((own_network(), 0))),
         meters: Options { frozen: true, ..Options::default() },
         ..LineOptions::default()
-    }));
-    (runtime, line.unwrap())
+    };
+    let options = match mode {
+        "TCP" => LineOptions { gateway, ..options },
+        _ => LineOptions { rtu_over_tcp: gateway, ..options },
+    };
+    let line = runtime.block_on(Line::start(options)).unwrap();
+    let gateway = line.gateway().or(line.rtu_over_tcp()).unwrap();
+    (runtime, line, gateway)
 }
 
 /// A block with a meter for each unit.
-fn block(gateway: SocketAddr, units: impl IntoIterator<Item = u8>) -> String {
+fn block(gateway: SocketAddr, mode: &str, units: impl IntoIterator<Item = u8>) -> String {
     let meter = |unit| {
         format!(
             "[[inputs.powermonitor_500.meter]]\nname = \"unit-{unit}\"\naddress = \"modbus://{gateway}\"\nunit_id = {unit}\n"
         )
     };
     let meters: String = units.into_iter().map(meter).collect();
-    format!("[[inputs.powermonitor_500]]\nstate_file = \"\"\ninterval = \"1s\"\n{meters}")
+    format!(
+        "[[inputs.powermonitor_500]]\nstate_file = \"\"\ninterval = \"1s\"\ntimeout = \"300ms\"\n\
+         transmission_mode = \"{mode}\"\n{meters}"
+    )
+}
+
+/// Each unit with the name of its meter.
+fn names() -> impl Iterator<Item = (u8, String)> {
+    (1..=UNITS).map(|unit| (unit, format!("unit-{unit}")))
+}
+
+/// Every realtime value that was printed of a meter is that of its unit; gives how many were.
+fn assert_true(lines: &[Printed], line: &Line, (unit, name): &(u8, String)) -> usize {
+    let mut count = 0;
+    for printed in lines.iter().filter(|line| line.is(name, "")) {
+        for (field, value) in &printed.fields {
+            match (line.expected(*unit, Table::Realtime, field), value) {
+                (Some(Value::Real(truth)), Field::Float(value)) => assert!(
+                    (value - f64::from(truth)).abs() <= f64::from(truth.abs()) * 1e-6,
+                    "{name}: {field} is {value} instead of {truth}"
+                ),
+                (Some(Value::Integer(truth)), Field::Integer(value)) => {
+                    assert_eq!(*value, truth, "{name}: {field}");
+                }
+                (truth, value) => panic!("{name}: {field} is {value:?}, and in truth {truth:?}"),
+            }
+            count += 1;
+        }
+    }
+    count
+}
+
+fn a_dead_unit_returns_without_harm_to_the_others(mode: &str, said: &str) {
+    let (_runtime, line, gateway) = start(mode);
+    line.set_defects(LineDefects { silent: [DEAD].into(), ..LineDefects::default() });
+    let config = config(&scratch(&format!("gateway_{mode}")), &block(gateway, mode, 1..=UNITS));
+    let mut program = Program::start(&["--config", config.to_str().unwrap()]);
+    for _ in 0..4 {
+        for (unit, name) in names() {
+            let up = i64::from(unit != DEAD);
+            program.wait_for("each meter", |line| line.is(&name, "_status") && line.integer("up") == up);
+        }
+    }
+    program.wait_for_log(said);
+    line.set_defects(LineDefects::default());
+    program.wait_for("the unit that is back", |line| line.is("unit-4", "_status") && line.integer("up") == 1);
+    let lines = program.finish().lines();
+    for each @ (unit, name) in &names().collect::<Vec<_>>() {
+        let down = lines.iter().filter(|line| line.is(name, "_status") && line.integer("up") == 0).count();
+        assert_eq!(down > 0, *unit == DEAD, "{name} was down {down} times");
+        assert!(assert_true(&lines, &line, each) > 0);
+    }
+    let record = line.record();
+    let (open, most) = record.clients;
+    assert_eq!((open, line.writes()), (0, 0), "all are closed at the end");
+    // The gateway may see the next connection before the end of the last one.
+    assert!(most <= 2, "{most} connections at one time");
 }
 
 #[test]
 fn meters_behind_a_gateway_share_one_connection_and_a_dead_one_returns_without_harm_to_the_others() {
-    let (_runtime, line) = start();
-    line.set_defects(LineDefects { silent: [DEAD].into(), ..LineDefects::default() });
-    let config = config(&scratch("gateway"), &block(line.gateway().unwrap(), 1..=UNITS));
+    let said = "gateway target device failed to respond: check the unit id";
+    a_dead_unit_returns_without_harm_to_the_others("TCP", said);
+}
+
+#[test]
+fn meters_behind_a_gateway_that_passes_frames_on_do_so_too() {
+    a_dead_unit_returns_without_harm_to_the_others("RTUoverTCP", "no reply to the read of");
+}
+
+#[test]
+fn whatever_befalls_frames_on_the_line_no_meter_gets_a_wrong_value_and_all_are_read_again() {
+    let (_runtime, line, gateway) = start("RTUoverTCP");
+    let config = config(&scratch("gateway_faults"), &block(gateway, "RTUoverTCP", 1..=UNITS));
     let mut program = Program::start(&["--config", config.to_str().unwrap()]);
-    let names: Vec<(u8, String)> = (1..=UNITS).map(|unit| (unit, format!("unit-{unit}"))).collect();
-    for _ in 0..4 {
-        for (unit, name) in &names {
-            let up = i64::from(*unit != DEAD);
-            program.wait_for("each meter", |line| line.is(name, "_status") && line.integer("up") == up);
+    let faults = [
+        LineFault::Noise,
+        LineFault::Cut,
+        LineFault::Late,
+        LineFault::WrongUnit,
+        LineFault::Crc,
+        LineFault::SecondMaster,
+    ];
+    for fault in faults {
+        line.set_defects(LineDefects { defects: [fault].into(), every: 3, ..LineDefects::default() });
+        let heard = line.record().answers;
+        while line.record().answers < heard + 12 {
+            program.wait_for("a meter", |line| line.measurement == "powermonitor_500_status");
         }
     }
-    program.wait_for_log("gateway target device failed to respond: check the unit id");
     line.set_defects(LineDefects::default());
-    program.wait_for("the unit that is back", |line| line.is("unit-4", "_status") && line.integer("up") == 1);
-    let ended = program.finish();
-    for (unit, name) in &names {
-        let lines = ended.lines();
-        let down = lines.iter().filter(|line| line.is(name, "_status") && line.integer("up") == 0).count();
-        assert_eq!(down > 0, *unit == DEAD, "{name} was down {down} times");
-        let Some(Value::Real(true_power)) = line.expected(*unit, Table::Realtime, "active_power_total_w")
-        else {
-            panic!("{name} has no power")
-        };
-        let powers: Vec<f64> = lines
-            .iter()
-            .filter(|line| line.is(name, ""))
-            .map(|line| line.float("active_power_total_w"))
-            .collect();
-        assert!(
-            !powers.is_empty() && powers.iter().all(|power| (power - f64::from(true_power)).abs() < 0.05),
-            "{name}: {powers:?}"
-        );
+    for (_, name) in names() {
+        let well = |line: &Printed| line.is(&name, "_status") && line.integer("result_code") == 0;
+        program.wait_for(&format!("{name} to be well again"), well);
     }
-    let record = line.record();
-    assert_eq!(
-        (record.clients, line.writes()),
-        ((0, 1), 0),
-        "one connection at a time, and closed at the end"
-    );
+    let lines = program.finish().lines();
+    for each in &names().collect::<Vec<_>>() {
+        assert!(assert_true(&lines, &line, each) > 0);
+    }
 }
 
 #[test]
 fn one_unit_under_two_names_is_refused_and_says_what_meters_behind_a_gateway_need() {
     let gateway = SocketAddr::from(([192, 0, 2, 1], 502));
-    let config = config(&scratch("gateway_twice"), &block(gateway, [1, 2]).replace("unit_id = 2", ""));
+    let config = config(&scratch("gateway_twice"), &block(gateway, "TCP", [1, 2]).replace("unit_id = 2", ""));
     let refused = run(&["--check-config", "--config", config.to_str().unwrap()]);
     assert_eq!(refused.code, Some(1));
     let expected = "have the same address 192.0.2.1:502 and unit_id = 1";

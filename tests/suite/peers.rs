@@ -13,6 +13,7 @@ use crate::common::meter::{ALARM, ENERGY, Meter, POWER, VOLTAGE_CURRENT, WordOrd
 use crate::common::peer::{Server, Simulator, dump, port, python, scratch, telegraf_pm500};
 use crate::common::points::{Point, of, only, points};
 use crate::common::process::{Process, run};
+use crate::common::program::config;
 
 const REALTIME: &str = "powermonitor_500";
 const MODBUS_TABLES: &str = "realtime,energy,alarm";
@@ -94,6 +95,28 @@ fn modbus_reads_with_the_low_word_first_equal_what_a_pymodbus_server_holds() {
 #[test]
 fn modbus_reads_with_the_high_word_first_equal_what_a_pymodbus_server_holds() {
     modbus_reads_equal_what_a_pymodbus_server_holds(WordOrder::HighFirst, "high_first");
+}
+
+#[test]
+fn frames_of_a_serial_line_over_tcp_equal_what_a_pymodbus_server_holds() {
+    let scratch = scratch("rtu_pymodbus");
+    let meter = Meter::loaded();
+    let registers = meter.registers(WordOrder::LowFirst);
+    let server = Server::start_with("modbus_server.py", &registers, &scratch, &["rtu"]);
+    let text = format!(
+        "[[inputs.powermonitor_500]]\nstate_file = \"\"\n[[inputs.powermonitor_500.meter]]\naddress = \"modbus://{}\"\n\
+         transmission_mode = \"RTUoverTCP\"\nunit_id = 17\ntables = [\"realtime\", \"energy\", \"alarm\"]\n",
+        server.address
+    );
+    let config = config(&scratch, &text);
+
+    let lines = run(&mut telegraf_pm500(&["--once", "--config", config.to_str().unwrap()]), "");
+
+    let points = points(&lines);
+    assert_realtime_and_alarm(&points, &meter);
+    assert_energy(&points, &meter);
+    let requests = server.requests();
+    assert!(requests.iter().all(|request| request["unit"] == 17), "{requests:#?}");
 }
 
 #[test]

@@ -22,11 +22,13 @@ use super::line::Line;
 use super::log::Log;
 use super::transport::{Connect, Tcp};
 use super::{Access, Answer, Block, Deadline, Failure, FailureKind, Link, Notice, Source, Span, Timeouts};
+use crate::words;
 
 mod learned;
 pub mod plan;
 mod port;
 mod reader;
+mod reply;
 mod tap;
 
 pub use port::Port;
@@ -41,6 +43,19 @@ const MOST_DEVICE_FAILURES: u32 = 8;
 const SHORT: u16 = 4;
 /// Reads of what was refused before, in one read of everything.
 const MOST_RETRIES: usize = 4;
+
+/// How Modbus messages are framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TransmissionMode {
+    /// As Modbus TCP has it.
+    #[default]
+    Tcp,
+    /// As on a serial line, which a gateway carries over TCP as it is.
+    RtuOverTcp,
+}
+
+// Telegraf's words.
+words!(TransmissionMode, "transmission mode": Tcp = "TCP", RtuOverTcp = "RTUoverTCP");
 
 /// How a meter speaks Modbus. None of it is on a manual page that was reached; defaults are the sibling's
 /// (evidence: inferred).
@@ -88,7 +103,7 @@ enum Step {
 impl<C: Connect> Modbus<C> {
     /// A source that has not connected yet, and shares its way with nobody.
     pub fn new(way: C, timeouts: Timeouts, settings: Settings) -> Self {
-        Modbus::on(Line::new(Port::new(way)), timeouts, settings)
+        Modbus::on(Line::new(Port::new(way, TransmissionMode::Tcp)), timeouts, settings)
     }
 
     /// A source on a line that it may share.
@@ -109,12 +124,9 @@ impl Unit {
     async fn step<C: Connect>(&mut self, port: &mut Port<C>, read: &Read) -> Step {
         let mut function_tried = false;
         loop {
-            let connection = match port.take() {
-                Some(connection) => connection,
-                None => match self.open(port).await {
-                    Ok(connection) => connection,
-                    Err(failure) => return Step::NotNow(failure),
-                },
+            let connection = match self.connection(port, read).await {
+                Ok(connection) => connection,
+                Err(step) => return step,
             };
             self.log.traffic.requests += 1;
             let sent = Instant::now();
@@ -126,12 +138,7 @@ impl Unit {
                 }
                 Err(Lost { failure, reply }) => {
                     self.log.exchange("Modbus", || format!("over: {failure}"), &reply);
-                    // Only a connection without an answer is watched; any other is closed at once.
-                    if failure.kind == FailureKind::Timeout {
-                        port.watch(unit);
-                    } else {
-                        port.forget();
-                    }
+                    port.lost(unit, read.count, failure.kind);
                     self.log.exhibit(&failure, &reply);
                     return Step::Lost(failure);
                 }
@@ -161,6 +168,39 @@ impl Unit {
                     self.log.exhibit(&sentence, &reply);
                     return Step::Refused(code, FailureKind::Refused.because(sentence));
                 }
+            }
+        }
+    }
+
+    /// A connection on which the next reply is the next request's. Frames of a serial line have no number: after one
+    /// that was not answered as it should be, a short read comes first, whose reply no late one can be taken for.
+    async fn connection<C: Connect>(
+        &mut self,
+        port: &mut Port<C>,
+        read: &Read,
+    ) -> Result<RegisterReader, Step> {
+        let connection = match port.take() {
+            Some(connection) => connection,
+            None => self.open(port).await.map_err(Step::NotNow)?,
+        };
+        let Some(count) = port.doubt(read.count) else { return Ok(connection) };
+        let (unit, sent) = (self.settings.unit_id, Instant::now());
+        self.log.traffic.requests += 1;
+        let within = self.timeouts.request;
+        match connection.read(unit, self.function, (read.start, count), within).await {
+            Ok((connection, _)) => {
+                self.log.replied(sent);
+                Ok(connection)
+            }
+            Err(Lost { failure, reply }) => {
+                self.log.exchange("Modbus", || format!("the line is not clear: {failure}"), &reply);
+                port.lost(unit, count, failure.kind);
+                if failure.kind == FailureKind::Timeout {
+                    return Err(Step::Lost(failure));
+                }
+                // What has come was late.
+                port.settle();
+                self.open(port).await.map_err(Step::NotNow)
             }
         }
     }

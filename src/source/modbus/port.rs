@@ -3,15 +3,26 @@
 
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
+use tokio::time::timeout;
+
+use super::TransmissionMode;
 use super::reader::RegisterReader;
-use crate::source::Failure;
 use crate::source::late::Late;
-use crate::source::transport::{Connect, Tcp, Wire};
+use crate::source::transport::{Connect, Stream, Tcp, Wire};
+use crate::source::{Failure, FailureKind};
+
+/// A serial line on which nothing has come for this long is silent. 3.5 characters at 1200 baud, the slowest that is in
+/// use, are 32 ms.
+const SILENCE: Duration = Duration::from_millis(50);
+/// A line that does not fall silent is used all the same.
+const LONGEST_NOISE: Duration = Duration::from_secs(1);
 
 /// An address, and the connection to it while there is one.
 #[derive(Debug)]
 pub struct Port<C: Connect = Tcp> {
     way: C,
+    mode: TransmissionMode,
     connection: Option<RegisterReader>,
     /// The connection, or the last one on which no answer came in time.
     late: Option<Late<C::Stream>>,
@@ -20,12 +31,23 @@ pub struct Port<C: Connect = Tcp> {
     /// Something has come from there after that.
     alive: bool,
     connected_before: bool,
+    /// Registers of a read whose reply may still come, where replies have no number.
+    unanswered: Option<u16>,
 }
 
 impl<C: Connect> Port<C> {
     /// Not connected yet.
-    pub fn new(way: C) -> Port<C> {
-        Port { way, connection: None, late: None, silent: None, alive: false, connected_before: false }
+    pub fn new(way: C, mode: TransmissionMode) -> Port<C> {
+        Port {
+            way,
+            mode,
+            connection: None,
+            late: None,
+            silent: None,
+            alive: false,
+            connected_before: false,
+            unanswered: None,
+        }
     }
 
     /// Whether there is a connection.
@@ -49,19 +71,39 @@ impl<C: Connect> Port<C> {
     /// Why there is none.
     pub(super) async fn open(&mut self, within: Duration) -> Result<(RegisterReader, bool), Failure> {
         (self.late, self.silent, self.alive) = (None, None, false);
-        let Wire { stream, .. } = self.way.connect(within).await?;
+        let Wire { mut stream, .. } = self.way.connect(within).await?;
+        if self.mode == TransmissionMode::RtuOverTcp {
+            let _ = timeout(LONGEST_NOISE, fall_silent(&mut stream)).await;
+        }
         let (stream, late) = Late::on(stream);
         self.late = Some(late);
-        Ok((RegisterReader::new(stream), std::mem::replace(&mut self.connected_before, true)))
+        Ok((RegisterReader::new(stream, self.mode), std::mem::replace(&mut self.connected_before, true)))
     }
 
-    /// A connection was given up because this unit did not answer: it is watched for a late answer.
-    pub(super) fn watch(&mut self, unit: u8) {
-        self.silent = Some(unit);
+    /// A connection was given up in a read of so many registers of a unit. Only one without an answer is watched for a
+    /// late one; any other is closed at once.
+    pub(super) fn lost(&mut self, unit: u8, registers: u16, why: FailureKind) {
+        if why == FailureKind::Timeout {
+            self.silent = Some(unit);
+        } else {
+            self.forget();
+        }
+        self.unanswered = (self.mode == TransmissionMode::RtuOverTcp).then_some(registers);
     }
 
-    /// A connection was given up for another reason.
-    pub(super) fn forget(&mut self) {
+    /// Where a late reply could be taken for that to a read of so many registers: the number of registers of a read
+    /// whose reply is none of both. It need be asked once.
+    pub(super) fn doubt(&mut self, registers: u16) -> Option<u16> {
+        let unanswered = self.unanswered.take()?;
+        (1..=3).find(|count| ![unanswered, registers].contains(count))
+    }
+
+    /// What was late has come.
+    pub(super) fn settle(&mut self) {
+        self.unanswered = None;
+    }
+
+    fn forget(&mut self) {
         (self.late, self.silent) = (None, None);
     }
 
@@ -79,4 +121,10 @@ impl<C: Connect> Port<C> {
             connection.close().await;
         }
     }
+}
+
+/// Takes what comes until nothing does.
+async fn fall_silent(stream: &mut impl Stream) {
+    let mut bytes = [0; 256];
+    while let Ok(Ok(1..)) = timeout(SILENCE, stream.read(&mut bytes)).await {}
 }

@@ -8,10 +8,12 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tokio_modbus::client::{Client, Context, tcp};
+use tokio_modbus::client::{Client, Context, rtu, tcp};
 use tokio_modbus::slave::SlaveContext;
 use tokio_modbus::{Error, ExceptionCode, Request, Response, Slave};
 
+use super::TransmissionMode;
+use super::reply::Asked;
 use super::tap::{Seen, Tap};
 use crate::source::transport::Stream;
 use crate::source::{Failure, FailureKind};
@@ -34,7 +36,8 @@ impl Function {
         }
     }
 
-    fn code(self) -> u8 {
+    /// As it is sent.
+    pub(super) fn code(self) -> u8 {
         match self {
             Function::Holding => 0x03,
             Function::Input => 0x04,
@@ -45,6 +48,7 @@ impl Function {
 /// An open connection to units.
 pub(super) struct RegisterReader {
     context: Context,
+    mode: TransmissionMode,
     seen: Seen,
     /// The number of the next request; the client counts from 0, too.
     transaction: u16,
@@ -71,10 +75,14 @@ impl std::fmt::Debug for RegisterReader {
 }
 
 impl RegisterReader {
-    /// Takes a connection over, framed as over TCP.
-    pub(super) fn new(stream: impl Stream) -> Self {
+    /// Takes a connection over.
+    pub(super) fn new(stream: impl Stream, mode: TransmissionMode) -> Self {
         let (tap, seen) = Tap::on(stream);
-        RegisterReader { context: tcp::attach(tap), seen, transaction: 0 }
+        let context = match mode {
+            TransmissionMode::Tcp => tcp::attach(tap),
+            TransmissionMode::RtuOverTcp => rtu::attach(tap),
+        };
+        RegisterReader { context, mode, seen, transaction: 0 }
     }
 
     /// Reads registers of a unit. A Modbus exception is the inner value and leaves the connection sound.
@@ -93,13 +101,13 @@ impl RegisterReader {
             Function::Input => Request::ReadInputRegisters(start, count),
         };
         self.seen.clear();
-        let asked = Asked { transaction: self.transaction, unit, function, start, count };
+        let asked = Asked { mode: self.mode, transaction: self.transaction, unit, function, start, count };
         self.context.set_slave(Slave(unit));
         self.transaction = self.transaction.wrapping_add(1);
         let answer = timeout(within, self.context.call(request)).await;
         let Ok(answer) = answer else {
             let reply = self.seen.take();
-            if is_whole(&reply) {
+            if asked.is_answered_by(&reply) {
                 return Err(Lost { failure: asked.malformed(&reply, None), reply });
             }
             let what = if reply.is_empty() {
@@ -132,7 +140,7 @@ impl RegisterReader {
             Err(error) => {
                 let reply = self.seen.take();
                 let failure = match error {
-                    Error::Transport(error) if !is_whole(&reply) => broken(&error, &reply),
+                    Error::Transport(error) if !asked.is_answered_by(&reply) => broken(&error, &reply),
                     Error::Transport(error) => asked.malformed(&reply, Some(&error.to_string())),
                     Error::Protocol(_) => asked.malformed(&reply, None),
                 };
@@ -146,71 +154,6 @@ impl RegisterReader {
     pub(super) async fn close(mut self) {
         // The meter may have closed first; either way it is closed.
         let _ = self.context.disconnect().await;
-    }
-}
-
-/// What was asked, to hold a reply against.
-#[derive(Debug, Clone, Copy)]
-struct Asked {
-    transaction: u16,
-    unit: u8,
-    function: Function,
-    start: u16,
-    count: u16,
-}
-
-impl Asked {
-    /// What is wrong with a reply, by its bytes: transaction UINT, protocol UINT, length UINT, unit, function, and
-    /// a byte count with the registers, or an exception code. Big-endian. `otherwise` is what the client says.
-    fn malformed(self, reply: &[u8], otherwise: Option<&str>) -> Failure {
-        let Asked { transaction, unit, function, start, count } = self;
-        let wrong = match *reply {
-            [_, _, high, low, ..] if (high, low) != (0, 0) => {
-                format!("it is no Modbus packet (protocol 0x{high:02X}{low:02X} instead of 0)")
-            }
-            [_, _, _, _, 0, length @ 0..=1, ..] => format!("it announces a length of {length}"),
-            [a, b, _, _, _, _, from, ..] if from != unit => {
-                let late =
-                    if u16::from_be_bytes([a, b]) == transaction { "" } else { ", to another request" };
-                format!("it comes from unit {from}, and unit {unit} was asked{late}")
-            }
-            [a, b, ..] if u16::from_be_bytes([a, b]) != transaction => {
-                format!("it answers request {}, and this is {transaction}", u16::from_be_bytes([a, b]))
-            }
-            [_, _, _, _, _, _, _, code, exception, ..]
-                if code & 0x80 != 0 && code & 0x7F != function.code() =>
-            {
-                format!(
-                    "exception 0x{exception:02X} to function 0x{:02X}, and 0x{:02X} was asked",
-                    code & 0x7F,
-                    function.code()
-                )
-            }
-            [_, _, _, _, _, _, _, code, ..] if code & 0x80 == 0 && code != function.code() => {
-                format!("it answers function 0x{code:02X}, and 0x{:02X} was asked", function.code())
-            }
-            [_, _, _, _, _, _, _, code] if code & 0x80 != 0 => "an exception without a code".to_owned(),
-            [_, _, _, _, _, _, _, code, bytes, ref registers @ ..] if code & 0x80 == 0 => {
-                if usize::from(bytes) == registers.len() && bytes % 2 == 0 {
-                    format!("{} registers at 0x{start:04X} instead of {count}", bytes / 2)
-                } else {
-                    format!("it announces {bytes} bytes of registers and has {}", registers.len())
-                }
-            }
-            _ => otherwise.unwrap_or("it is no answer").to_owned(),
-        };
-        FailureKind::BadData.because(format!("malformed reply: {wrong}"))
-    }
-}
-
-/// Whether a packet has all the bytes that its length announces, and one that can be.
-fn is_whole(packet: &[u8]) -> bool {
-    match *packet {
-        [_, _, protocol, other, high, low, ..] => {
-            let length = usize::from(u16::from_be_bytes([high, low]));
-            (protocol, other) != (0, 0) || length < 2 || packet.len() >= 6 + length
-        }
-        _ => false,
     }
 }
 

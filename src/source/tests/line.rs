@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::{LONG, TIMEOUTS};
 use crate::source::line::{Line, Lines};
 use crate::source::memory::Memory;
-use crate::source::modbus::{Port, Settings};
+use crate::source::modbus::{Port, Settings, TransmissionMode};
 use crate::source::{Deadline, FailureKind, Modbus, Source, Span};
 
 const ONE: [Span; 1] = [Span::Registers { start: 7, count: 2 }];
@@ -48,7 +48,8 @@ impl Gateway {
     }
 
     fn unit(&self, unit_id: u8, close_after_gather: bool) -> Modbus<Memory> {
-        let line: Line<Port<Memory>> = self.lines.to((), || Port::new(self.way.clone()));
+        let line: Line<Port<Memory>> =
+            self.lines.to((), || Port::new(self.way.clone(), TransmissionMode::Tcp));
         Modbus::on(line, TIMEOUTS, Settings { unit_id, close_after_gather, max_registers: 125 })
     }
 }
@@ -132,4 +133,52 @@ async fn a_line_that_others_keep_is_no_reason_to_wait_beyond_the_gather() {
     let found = together(units.into()).await;
     let [_, (Err(FailureKind::Timeout), after)] = found[..] else { panic!("{found:?}") };
     assert_eq!(after, short);
+}
+
+/// A read's frame on a serial line, or its reply's: each register holds its own address.
+fn frame(body: &[u8]) -> Vec<u8> {
+    let step = |crc: u16, _| if crc & 1 == 1 { (crc >> 1) ^ 0xA001 } else { crc >> 1 };
+    let crc = body.iter().fold(0xFFFFu16, |crc, byte| (0..8).fold(crc ^ u16::from(*byte), step));
+    [body, &crc.to_le_bytes()].concat()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_without_a_number_that_comes_late_is_never_taken_for_that_to_another_read_of_its_length() {
+    let (way, mut arrivals) = Memory::new();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let noted = asked.clone();
+    tokio::spawn(async move {
+        let mut late = None;
+        // A gateway gives what comes from the line to whoever is connected.
+        while let Some(mut stream) = arrivals.recv().await {
+            let mut request = [0; 8];
+            while stream.read_exact(&mut request).await.is_ok() {
+                let [unit, function, high, low, _, count, ..] = request;
+                noted.lock().unwrap().push((u16::from_be_bytes([high, low]), count));
+                let registers = (low..low + count).flat_map(|register| [high, register]);
+                let reply =
+                    frame(&[unit, function, 2 * count].into_iter().chain(registers).collect::<Vec<_>>());
+                if noted.lock().unwrap().len() == 1 {
+                    late = Some(reply);
+                    continue;
+                }
+                if let Some(late) = late.take() {
+                    stream.write_all(&late).await.unwrap();
+                }
+                let _ = stream.write_all(&reply).await;
+            }
+        }
+    });
+    let line = Line::new(Port::new(way, TransmissionMode::RtuOverTcp));
+    let settings = Settings { unit_id: 1, close_after_gather: false, max_registers: 125 };
+    let mut source = Modbus::on(line, TIMEOUTS, settings);
+    let wanted = [Span::Registers { start: 0x10, count: 2 }, Span::Registers { start: 0x90, count: 2 }];
+    let answer = source.read(&wanted, Deadline::within(LONG)).await;
+    for block in &answer.blocks {
+        let Span::Registers { start, .. } = block.span else { panic!("{block:?}") };
+        assert_eq!(block.bytes, [0, start as u8, 0, start as u8 + 1], "{answer:?}");
+    }
+    assert!(answer.blocks.iter().any(|block| block.span == wanted[1]), "{answer:?}");
+    // The read that is not answered, what clears the line, and the other read.
+    assert_eq!(*asked.lock().unwrap(), [(0x10, 2), (0x90, 1), (0x90, 2)]);
 }
