@@ -92,8 +92,7 @@ impl Collector {
         Collector::sharing(config, state, Shared::default())
     }
 
-    /// A collector that has not connected yet; `state` tells what was known before, `shared` is what
-    /// the meters of the process share.
+    /// A collector that has not connected yet, with what was known before and what the meters of the process share.
     pub fn sharing(config: Arc<MeterConfig>, state: State, shared: Shared) -> Self {
         let record = state.record(&config.name).unwrap_or_default();
         let intervals = record.packet_intervals_us.iter();

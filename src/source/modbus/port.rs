@@ -60,8 +60,14 @@ impl<C: Connect> Port<C> {
         self.connection.take()
     }
 
-    /// Keeps a connection for the next request.
+    /// Notes that so many registers are asked for now: whoever is interrupted leaves a reply that may still come.
+    pub(super) fn asks(&mut self, registers: u16) {
+        self.unanswered = (self.mode == TransmissionMode::RtuOverTcp).then_some(registers);
+    }
+
+    /// The answer has come: keeps its connection for the next request.
     pub(super) fn keep(&mut self, connection: RegisterReader) {
+        self.unanswered = None;
         self.connection = Some(connection);
     }
 
@@ -80,15 +86,14 @@ impl<C: Connect> Port<C> {
         Ok((RegisterReader::new(stream, self.mode), std::mem::replace(&mut self.connected_before, true)))
     }
 
-    /// A connection was given up in a read of so many registers of a unit. Only one without an answer is watched for a
-    /// late one; any other is closed at once.
-    pub(super) fn lost(&mut self, unit: u8, registers: u16, why: FailureKind) {
+    /// A connection to this unit was given up. Only one without an answer is watched for a late one; any other is
+    /// closed at once.
+    pub(super) fn lost(&mut self, unit: u8, why: FailureKind) {
         if why == FailureKind::Timeout {
             self.silent = Some(unit);
         } else {
             self.forget();
         }
-        self.unanswered = (self.mode == TransmissionMode::RtuOverTcp).then_some(registers);
     }
 
     /// Where a late reply could be taken for that to a read of so many registers: the number of registers of a read

@@ -10,7 +10,7 @@ use super::{LONG, TIMEOUTS};
 use crate::source::line::{Line, Lines};
 use crate::source::memory::Memory;
 use crate::source::modbus::{Port, Settings, TransmissionMode};
-use crate::source::{Deadline, FailureKind, Modbus, Source, Span};
+use crate::source::{Answer, Deadline, FailureKind, Modbus, Source, Span};
 
 const ONE: [Span; 1] = [Span::Registers { start: 7, count: 2 }];
 /// What a gateway needs for one answer.
@@ -142,8 +142,11 @@ fn frame(body: &[u8]) -> Vec<u8> {
     [body, &crc.to_le_bytes()].concat()
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_reply_without_a_number_that_comes_late_is_never_taken_for_that_to_another_read_of_its_length() {
+/// First register and number of each read, in order.
+type Asked = Arc<Mutex<Vec<(u16, u8)>>>;
+
+/// A source on a serial line behind a gateway, on which the reply to the first read comes late; and what was asked.
+fn late_line() -> (Modbus<Memory>, Asked) {
     let (way, mut arrivals) = Memory::new();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let noted = asked.clone();
@@ -171,14 +174,34 @@ async fn a_reply_without_a_number_that_comes_late_is_never_taken_for_that_to_ano
     });
     let line = Line::new(Port::new(way, TransmissionMode::RtuOverTcp));
     let settings = Settings { unit_id: 1, close_after_gather: false, max_registers: 125 };
-    let mut source = Modbus::on(line, TIMEOUTS, settings);
-    let wanted = [Span::Registers { start: 0x10, count: 2 }, Span::Registers { start: 0x90, count: 2 }];
-    let answer = source.read(&wanted, Deadline::within(LONG)).await;
+    (Modbus::on(line, TIMEOUTS, settings), asked)
+}
+
+/// Two reads of one length.
+const TWO: [Span; 2] = [Span::Registers { start: 0x10, count: 2 }, Span::Registers { start: 0x90, count: 2 }];
+
+/// Every register that was read holds its own address, and the second read was answered.
+fn assert_own(answer: &Answer) {
     for block in &answer.blocks {
         let Span::Registers { start, .. } = block.span else { panic!("{block:?}") };
         assert_eq!(block.bytes, [0, start as u8, 0, start as u8 + 1], "{answer:?}");
     }
-    assert!(answer.blocks.iter().any(|block| block.span == wanted[1]), "{answer:?}");
+    assert!(answer.blocks.iter().any(|block| block.span == TWO[1]), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_without_a_number_that_comes_late_is_never_taken_for_that_to_another_read_of_its_length() {
+    let (mut source, asked) = late_line();
+    assert_own(&source.read(&TWO, Deadline::within(LONG)).await);
     // The read that is not answered, what clears the line, and the other read.
+    assert_eq!(*asked.lock().unwrap(), [(0x10, 2), (0x90, 1), (0x90, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reply_to_a_read_that_the_end_of_its_gather_has_cut_off_is_nobodys_either() {
+    let (mut source, asked) = late_line();
+    let cut = source.read(&TWO[..1], Deadline::within(TIMEOUTS.request / 2)).await;
+    assert_eq!(cut.blocks, []);
+    assert_own(&source.read(&TWO[1..], Deadline::within(LONG)).await);
     assert_eq!(*asked.lock().unwrap(), [(0x10, 2), (0x90, 1), (0x90, 2)]);
 }
