@@ -10,6 +10,7 @@ use clap::{CommandFactory as _, Error};
 use super::Cli;
 use super::spelling::command_at;
 use crate::config::Named;
+use crate::suggest::nearest;
 
 /// One sentence that names what was written, what was probably meant, and where help is. `arguments` are all of
 /// the process, the program first.
@@ -26,7 +27,8 @@ pub(super) fn sentence(error: &Error, arguments: &[OsString]) -> String {
     };
     let meant =
         one(error, ContextKind::InvalidSubcommand).and_then(|word| instead_of_command(&word, arguments));
-    format!("{} {help}", meant.unwrap_or_else(|| reason(error)))
+    let meant = meant.or_else(|| instead_of_option(error, command));
+    format!("{} {help}", meant.unwrap_or_else(|| reason(error, &commands)))
 }
 
 /// What was meant by a word that stands where a command does.
@@ -40,6 +42,21 @@ fn instead_of_command(word: &str, arguments: &[OsString]) -> Option<String> {
     address.then(|| format!("\"{word}\" is no command, write \"show {word}\" or \"dump {word}\""))
 }
 
+/// What was meant by an option that other programs have, or that another command has.
+fn instead_of_option(error: &Error, command: Option<&str>) -> Option<String> {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let option = one(error, ContextKind::InvalidArg)?;
+    let write = match (option.as_str(), command) {
+        ("--verbose" | "-v" | "-d", _) => "--debug",
+        ("--silent" | "-q", _) => "--quiet",
+        ("--json" | "--csv", Some("dump")) => "the command show",
+        _ => return None,
+    };
+    Some(format!("there is no {option} here, use {write} instead"))
+}
+
 fn one(error: &Error, kind: ContextKind) -> Option<String> {
     match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
@@ -48,7 +65,7 @@ fn one(error: &Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-fn reason(error: &Error) -> String {
+fn reason(error: &Error, commands: &[&str]) -> String {
     let one = |kind| one(error, kind);
     let argument = one(ContextKind::InvalidArg).unwrap_or_default();
     let named = flag(&argument);
@@ -61,7 +78,9 @@ fn reason(error: &Error) -> String {
         },
         ErrorKind::InvalidSubcommand => {
             let wrong = one(ContextKind::InvalidSubcommand).unwrap_or_default();
-            match one(ContextKind::SuggestedSubcommand) {
+            let near = one(ContextKind::SuggestedSubcommand);
+            let near = near.or_else(|| nearest(&wrong, commands.iter().copied()).map(str::to_owned));
+            match near {
                 Some(near) => format!("there is no command \"{wrong}\", did you mean \"{near}\"?"),
                 None => format!("there is no command \"{wrong}\""),
             }

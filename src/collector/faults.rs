@@ -13,6 +13,9 @@ use crate::source::{Exchange, Exchanges, Failure, FailureKind, Notice};
 use super::damper::{Damper, Fate, Tell};
 use super::event::Event;
 use super::listening;
+use ration::Ration;
+
+mod ration;
 
 /// Bytes of a reply that are shown.
 const MOST_SHOWN: usize = 512;
@@ -49,6 +52,8 @@ pub struct FaultLog {
     damper: Damper<Fault>,
     /// What was last to be said of each.
     texts: BTreeMap<Fault, String>,
+    /// Of exchanges in words.
+    ration: Ration,
 }
 
 impl FaultLog {
@@ -60,6 +65,7 @@ impl FaultLog {
             tables: BTreeMap::new(),
             damper: Damper::new(),
             texts: BTreeMap::new(),
+            ration: Ration::default(),
         }
     }
 
@@ -97,17 +103,21 @@ impl FaultLog {
     }
 
     /// What was asked and answered, for those who asked for details; the bytes for those who asked for all.
-    pub fn recount(&self, exchanges: &Exchanges) {
+    pub fn recount(&mut self, exchanges: &Exchanges) {
+        if let Some(left_out) = self.ration.renew(Instant::now()) {
+            log::debug!("{}{left_out} more exchanges were left out of this log", self.prefix);
+        }
         for Exchange { layer, words, bytes } in &exchanges.kept {
+            if !self.ration.take() {
+                continue;
+            }
             log::debug!("{}{layer}: {words}", self.prefix);
             if !bytes.is_empty() {
                 let hex: String = bytes.iter().take(MOST_SHOWN).map(|byte| format!("{byte:02x}")).collect();
                 log::trace!("{}{layer}: received {hex}", self.prefix);
             }
         }
-        if exchanges.more > 0 {
-            log::debug!("{}{} more exchanges in this gather", self.prefix, exchanges.more);
-        }
+        self.ration.leave_out(exchanges.more);
     }
 
     /// What was received and could not be used, for those who asked for details.

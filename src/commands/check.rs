@@ -52,7 +52,8 @@ pub async fn check(args: &CheckArgs) -> anyhow::Result<u8> {
         tasks.spawn(async move {
             let mut checked = gather(meter, shared).await;
             checked.notes.splice(0..0, intent);
-            checked.notes.extend(energy);
+            // Of a meter that does not answer there is more to say than that.
+            checked.notes.extend(energy.filter(|_| checked.report.health.up));
             (index, checked)
         });
     }
@@ -130,6 +131,7 @@ fn recommended(all: &[Checked]) -> String {
         .map(|Checked { report, .. }| Found {
             name: report.config.name.clone(),
             address: report.config.written_address(),
+            modbus: report.config.connection == Connection::Modbus,
             owned: report.device.identity.as_ref().is_some_and(|identity| identity.status & 1 != 0),
         })
         .collect();
@@ -151,11 +153,11 @@ fn no_energy(meter: &MeterConfig) -> Option<String> {
                 .to_owned()
         }
         Protocol::Modbus => "no energy: the table energy is not in tables".to_owned(),
-        Protocol::EtherNetIp => {
-            "no energy: over EtherNet/IP its layout is not published; \"telegraf-pm500 verify ADDRESS --duration 10m\" can \
-             find it, and a meter that no PLC reads gives it with connection = \"modbus\""
-                .to_owned()
-        }
+        Protocol::EtherNetIp => format!(
+            "no energy: over EtherNet/IP its layout is not published; \"telegraf-pm500 verify {} --duration 10m\" can \
+             find it, and a meter that no PLC reads gives it with connection = \"modbus\"",
+            meter.written_address()
+        ),
     })
 }
 
@@ -182,29 +184,41 @@ fn intent(meter: &MeterConfig, probe: bool) -> Option<String> {
     ))
 }
 
+/// Columns of a terminal on which a device stands in one line with its meter, or nearly.
+const WIDE: u16 = 110;
+
 /// One row per meter, and below them what there is to say about each.
 fn table(all: &[Checked], page: Page) -> String {
     if all.is_empty() {
         return "The configuration is valid; no meter is configured.\n".to_owned();
     }
-    let mut table = TextTable::new(["METER", "ADDRESS", "CONNECTION", "RESULT", "DEVICE", "TABLES", "MAP"]);
+    // On a narrow terminal the device would be folded to a word a line: it stands below the table then.
+    let wide = page.width.is_none_or(|width| width >= WIDE);
+    let heads = ["METER", "ADDRESS", "CONNECTION", "RESULT", "TABLES", "MAP", "DEVICE"];
+    let columns = if wide { heads.len() } else { heads.len() - 1 };
+    let mut table = TextTable::new(heads.into_iter().take(columns));
     for Checked { report, .. } in all {
         let health = &report.health;
-        table.row([
+        let cells = [
             report.config.name.clone(),
             report.device.address.clone(),
             health.link.code().1.to_owned(),
             health.outcome.code().1.to_owned(),
-            report.device_in_words().unwrap_or_else(|| "-".to_owned()),
             format!("{} of {}", health.tables_ok, health.tables_ok + health.tables_failed),
             report.map.check.to_string(),
-        ]);
+            report.device_in_words().unwrap_or_else(|| "-".to_owned()),
+        ];
+        table.row(cells.into_iter().take(columns));
     }
     let mut text = table.print(page);
     for Checked { report, notes, exhibits } in all {
+        if let Some(device) = report.device_in_words().filter(|_| !wide) {
+            text += &page.fold("", &format!("{}: {device}", report.config.name), "    ");
+            text.push('\n');
+        }
         let received = exhibits.iter().map(|line| format!("received: {line}"));
         for line in notes.iter().cloned().chain(report.failures_in_words()).chain(received) {
-            text += &page.fold(&format!("{}: {line}", report.config.name), "    ");
+            text += &page.fold("", &format!("{}: {line}", report.config.name), "    ");
             text.push('\n');
         }
     }

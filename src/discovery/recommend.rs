@@ -9,6 +9,8 @@ pub struct Found {
     pub name: String,
     /// Host, and port if it is not the usual one.
     pub address: String,
+    /// Whether it was read over Modbus, so that there is nothing more to choose.
+    pub modbus: bool,
     /// Whether it says that somebody has a connection to it.
     pub owned: bool,
 }
@@ -17,26 +19,37 @@ pub struct Found {
 /// meter, and whether that one sends by multicast.
 pub fn configuration<'a>(meters: impl IntoIterator<Item = &'a Found>) -> String {
     let mut out = "[[inputs.powermonitor_500]]\n".to_owned();
-    for Found { name, address, owned } in meters {
+    for Found { name, address, modbus, owned } in meters {
         let _ = writeln!(
             out,
             "\n  [[inputs.powermonitor_500.meter]]\n    name = \"{name}\"\n    address = \"{address}\""
         );
-        out += if *owned { OWNED } else { FREE };
+        out += match (modbus, owned) {
+            (true, _) => MODBUS,
+            (false, true) => OWNED,
+            (false, false) => FREE,
+        };
     }
     out
 }
 
 /// Somebody is connected: Modbus may hurt.
 const OWNED: &str = "    \
-    ## It says that it is owned, so a PLC probably reads it. Explicit reads, the default, take nothing from the PLC, and
-    ## Modbus might stop it. If the PLC's connection is a multicast one, listening costs the meter nothing at all:
+    ## It says that it is owned, so a PLC probably reads it. Explicit reads,
+    ## the default, take nothing from the PLC, and Modbus might stop it. If the
+    ## PLC's connection is a multicast one, listening sends the meter no reads:
     # connection = \"auto\"
+";
+
+/// It was named as a Modbus meter.
+const MODBUS: &str = "    \
+    ## Modbus gives energy, too. If a PLC reads this meter over EtherNet/IP, take
+    ## modbus:// off the address: Modbus might stop the PLC's reading.
 ";
 
 /// Nobody seems to be connected: Modbus gives energy.
 const FREE: &str = "    \
-    ## Explicit reads, the default, are safe beside any PLC, and give no energy. If no PLC reads this meter, Modbus
-    ## gives energy as well:
+    ## Explicit reads, the default, are safe beside any PLC, and give no energy.
+    ## If no PLC reads this meter, Modbus gives energy as well:
     # connection = \"modbus\"
 ";

@@ -10,7 +10,7 @@ use crate::display::{Page, TextTable};
 
 /// The table, and the configuration of the meters in it.
 pub fn text(devices: &[Device], page: Page) -> String {
-    let heads = ["ADDRESS", "PRODUCT", "CATALOG", "REVISION", "SERIAL", "STATE", "POWERMONITOR 500"];
+    let heads = ["ADDRESS", "PRODUCT", "CATALOG", "REV", "SERIAL", "STATE", "METER"];
     let mut table = TextTable::new(heads);
     for device in devices {
         let identity = &device.identity;
@@ -50,6 +50,7 @@ pub fn configuration(devices: &[Device]) -> String {
     let meters = devices.iter().filter(|device| device.is_meter).map(|device| Found {
         name: format!("pm500-{}", device.identity.serial),
         address: device.address.to_string(),
+        modbus: false,
         // Bit 0 of the status: somebody has a connection that he owns.
         owned: device.identity.status & 1 != 0,
     });

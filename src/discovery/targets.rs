@@ -14,13 +14,15 @@ pub struct Target {
     pub alone: bool,
 }
 
-/// Parses addresses, ranges (`192.168.1.10-192.168.1.50`) and networks (`192.168.1.0/24`).
+/// Parses addresses, ranges (`192.168.1.10-192.168.1.50`, in short `192.168.1.10-50`) and networks
+/// (`192.168.1.0/24`), of which one text may hold several, separated by commas.
 ///
 /// # Errors
 /// What is no address, or that there are too many.
 pub fn parse(texts: &[String]) -> Result<Vec<Target>, String> {
     let mut targets: Vec<Target> = Vec::new();
-    for text in texts {
+    let parts = texts.iter().flat_map(|text| text.split(',').map(str::trim));
+    for text in parts {
         let (first, last, alone) = range(text)?;
         let count = u64::from(last - first) + 1 + targets.len() as u64;
         if count > u64::from(MOST) {
@@ -43,8 +45,7 @@ fn range(text: &str) -> Result<(u32, u32, bool), String> {
     let address = |part: &str| -> Result<u32, String> {
         part.trim().parse::<Ipv4Addr>().map(u32::from).map_err(|_| {
             format!(
-                "\"{text}\" is neither an IPv4 address nor a range: write 192.168.1.50, 192.168.1.10-192.168.1.50 or \
-                 192.168.1.0/24"
+                "\"{text}\" is neither an IPv4 address nor a range: write 192.168.1.50, 192.168.1.10-50 or 192.168.1.0/24"
             )
         })
     };
@@ -62,7 +63,12 @@ fn range(text: &str) -> Result<(u32, u32, bool), String> {
         });
     }
     if let Some((first, last)) = text.split_once('-') {
-        let (first, last) = (address(first)?, address(last)?);
+        let first = address(first)?;
+        // What nmap's users write: the end is the last number of the same network.
+        let last = match last.trim().parse::<u8>() {
+            Ok(number) => first & !0xFF | u32::from(number),
+            Err(_) => address(last)?,
+        };
         if first > last {
             return Err(format!("\"{text}\" ends before it begins, exchange the two addresses"));
         }
@@ -84,6 +90,8 @@ mod tests {
     fn addresses_ranges_and_networks_become_hosts_each_once() {
         assert_eq!(addresses(&["10.0.0.1"]).unwrap(), ["10.0.0.1"]);
         assert_eq!(addresses(&["10.0.0.1-10.0.0.3", "10.0.0.2"]).unwrap().len(), 3);
+        assert_eq!(addresses(&["10.0.0.1-3"]).unwrap(), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+        assert_eq!(addresses(&["10.0.0.1, 10.0.0.9-10"]).unwrap(), ["10.0.0.1", "10.0.0.9", "10.0.0.10"]);
         assert_eq!(addresses(&["10.0.0.7/30"]).unwrap(), ["10.0.0.5", "10.0.0.6"]);
         assert_eq!(addresses(&["10.0.0.0/22"]).unwrap().len(), 1022);
         assert_eq!(addresses(&["10.0.0.9/32"]).unwrap(), ["10.0.0.9"]);
@@ -99,6 +107,8 @@ mod tests {
             ("10.0.0.1/33", "0 to 32"),
             ("meter-1", "neither an IPv4 address nor a range"),
             ("10.0.0", "neither"),
+            ("10.0.0.9-5", "ends before it begins"),
+            ("10.0.0.9-500", "neither"),
         ] {
             let reason = addresses(&[text]).unwrap_err();
             assert!(reason.contains(says) && !reason.contains('\n'), "{text}: {reason}");

@@ -44,18 +44,18 @@ impl Page {
         style.to_string()
     }
 
-    /// A paragraph folded at spaces; further lines begin with `indent`.
-    pub fn fold(self, text: &str, indent: &str) -> String {
-        let Some(width) = self.width.map(usize::from) else { return text.to_owned() };
-        let mut folded = String::new();
-        let mut column = 0;
-        for word in text.split(' ') {
+    /// A paragraph folded at spaces; its first line begins with `first`, further ones with `indent`.
+    pub fn fold(self, first: &str, text: &str, indent: &str) -> String {
+        let Some(width) = self.width.map(usize::from) else { return format!("{first}{text}") };
+        let mut folded = first.to_owned();
+        let mut column = first.chars().count();
+        for (index, word) in text.split(' ').enumerate() {
             let length = word.chars().count();
-            if column > 0 && column + 1 + length > width {
+            if index > 0 && column + 1 + length > width {
                 folded.push('\n');
                 folded.push_str(indent);
                 column = indent.chars().count();
-            } else if column > 0 {
+            } else if index > 0 {
                 folded.push(' ');
                 column += 1;
             }
@@ -73,10 +73,13 @@ mod tests {
     #[test]
     fn a_paragraph_is_folded_on_a_terminal_and_left_alone_in_a_pipe() {
         let page = Page { width: Some(20), color: false };
-        let folded = page.fold("one two three four five six", "  ");
+        let folded = page.fold("", "one two three four five six", "  ");
         assert_eq!(folded, "one two three four\n  five six");
-        assert_eq!(Page::default().fold("one two three", "  "), "one two three");
+        // The indent of the first line takes its place, too.
+        let folded = page.fold("  ", "one two three four five six", "    ");
+        assert_eq!(folded, "  one two three four\n    five six");
+        assert_eq!(Page::default().fold("  ", "one two three", "  "), "  one two three");
         // A word that is longer than the page stays whole.
-        assert_eq!(page.fold("a 0123456789012345678901234 b", ""), "a\n0123456789012345678901234\nb");
+        assert_eq!(page.fold("", "a 0123456789012345678901234 b", ""), "a\n0123456789012345678901234\nb");
     }
 }

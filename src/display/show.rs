@@ -22,7 +22,7 @@ pub fn text(meter: &Latest, now: SystemTime, page: Page) -> String {
         out.push('\n');
     }
     for failure in &meter.failures {
-        out += &page.mood(&page.fold(failure, "  "), Mood::Bad);
+        out += &page.mood(&page.fold("", failure, "  "), Mood::Bad);
         out.push('\n');
     }
     out
@@ -40,7 +40,7 @@ fn head(meter: &Latest, page: Page) -> String {
     ]);
     let mut out = table.print(page);
     if let Some(device) = &meter.device {
-        out += &page.fold(device, "  ");
+        out += &page.fold("", device, "  ");
         out.push('\n');
     }
     out

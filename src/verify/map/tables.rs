@@ -13,6 +13,8 @@ pub struct Decoded<'a> {
     pub eip: &'a [Readings],
     /// The newest reading over Modbus.
     pub modbus: Option<&'a Readings>,
+    /// Whether Modbus was asked, and perhaps did not answer.
+    pub modbus_tried: bool,
 }
 
 impl Decoded<'_> {
@@ -28,6 +30,9 @@ pub fn judge(profile: &Profile, index: usize, decoded: &Decoded<'_>) -> Option<J
     let element = profile.elements.get(index).filter(|element| element.usage != Use::None)?;
     let Some(value) = decoded.value(index) else {
         let why = match (element.place, element.modbus) {
+            (None, Some(_)) if decoded.modbus.is_none() && decoded.modbus_tried => {
+                "it comes over Modbus only, which did not answer"
+            }
             (None, Some(_)) if decoded.modbus.is_none() => "it comes over Modbus only, which was not touched",
             _ => "nothing was read, or nothing plausible",
         };

@@ -140,7 +140,7 @@ pub fn conclude(given: &Given, observation: &Observation) -> Conclusion {
     };
     let eip: Vec<Readings> = observation.moments().map(|moment| assemblies(&profile, moment)).collect();
     let modbus = observation.visits.last().map(|visit| registers(&profile, visit, word_order));
-    let decoded = Decoded { eip: &eip, modbus: modbus.as_ref() };
+    let decoded = Decoded { eip: &eip, modbus: modbus.as_ref(), modbus_tried: observation.modbus_tried };
 
     let mut judged = Vec::new();
     for (index, element) in own.elements.iter().enumerate().filter(|(_, row)| row.usage != Use::None) {

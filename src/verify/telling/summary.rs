@@ -23,7 +23,7 @@ pub fn text(page: Page, subject: &Subject, conclusion: &Conclusion, observation:
         .to_owned();
     out.push_str("\n\n");
     for line in result(conclusion, observation) {
-        let _ = writeln!(out, "{}", page.fold(&line, ""));
+        let _ = writeln!(out, "{}", page.fold("", &line, ""));
     }
     let mut list = |head: &str, sentences: &[String]| {
         if sentences.is_empty() {
@@ -31,7 +31,7 @@ pub fn text(page: Page, subject: &Subject, conclusion: &Conclusion, observation:
         }
         let _ = writeln!(out, "\n{head}");
         for text in sentences.iter().take(FEW) {
-            let _ = writeln!(out, "  {}", page.fold(&sentence(text), "    "));
+            let _ = writeln!(out, "{}", page.fold("  ", &sentence(text), "    "));
         }
         if sentences.len() > FEW {
             let _ = writeln!(out, "  and {} more: --explain, or --report FILE", sentences.len() - FEW);
@@ -57,7 +57,7 @@ pub fn reasons(page: Page, conclusion: &Conclusion, observation: &Observation) -
     for (head, lines) in sections(conclusion, observation) {
         let _ = writeln!(out, "\n{head}");
         for line in lines {
-            let _ = writeln!(out, "  {}", page.fold(&line, "    "));
+            let _ = writeln!(out, "{}", page.fold("  ", &line, "    "));
         }
     }
     out
@@ -154,6 +154,7 @@ fn table(conclusion: &Conclusion) -> TextTable {
     let mut order: Vec<&'static str> = Vec::new();
     let mut counts: BTreeMap<&'static str, [usize; 4]> = BTreeMap::new();
     let mut values: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+    let mut units: BTreeMap<&'static str, &str> = BTreeMap::new();
     for judged in &conclusion.judged {
         let element = &conclusion.own.elements[judged.index];
         if element.table == Table::Raw {
@@ -172,6 +173,11 @@ fn table(conclusion: &Conclusion) -> TextTable {
                 Some(Value::Text(_)) | None => "-".to_owned(),
             };
             values.entry(name).or_default().push(value);
+            let unit = units.entry(name).or_insert(&element.unit);
+            // One unit can stand behind all values, several cannot.
+            if *unit != element.unit {
+                *unit = "";
+            }
         }
     }
     let mut table = TextTable::new(["GROUP", "VERDICT", "READS"]);
@@ -188,7 +194,9 @@ fn table(conclusion: &Conclusion) -> TextTable {
             (None, 0) => Mood::Doubtful,
             (None, _) => Mood::Good,
         };
-        let reads = values.get(name).map(|values| values.join("  ")).unwrap_or_default();
+        let unit = units.get(name).copied().unwrap_or_default();
+        let reads =
+            values.get(name).map(|values| format!("{} {unit}", values.join("  "))).unwrap_or_default();
         table.moods([(name.to_owned(), Mood::Plain), (said.join(", "), mood), (reads, Mood::Plain)]);
     }
     table
