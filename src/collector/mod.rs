@@ -116,7 +116,7 @@ impl Collector {
         let basis = tables.iter().filter_map(|table| config.profile.basis(table, config.evidence)).min();
         let history = History::new(known, tables, config.interval_energy);
         let map_print = fingerprint(&config.profile, wire.word_order());
-        let address = sources::endpoint(&config, config.port()).to_string();
+        let address = config.place_read();
         Collector {
             clock: WallClock::watching(clock),
             backoff: Backoff::default(),

@@ -1,9 +1,10 @@
 //! A meter's settings → the source that reads it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::{Connection, Emit, IdentityPolicy, LogixTags, MeterConfig};
+use crate::config::{Connection, Emit, IdentityPolicy, LogixTags, MeterConfig, ModbusSettings};
 use crate::enip::forward_open::Application;
 use crate::host::tcp::Protocol;
 use crate::meter::Sizes;
@@ -11,6 +12,7 @@ use crate::source::eip::Eip;
 use crate::source::listen::{self, Leftover};
 use crate::source::logix::Controller;
 use crate::source::modbus::Port;
+use crate::source::transport::Serial;
 use crate::source::{Endpoint, Explicit, Listen, Logix, Modbus, Shared, Source, Tcp};
 
 /// The meter's own connection. `originator` is this installation's serial number; `known` is what an earlier run
@@ -22,7 +24,7 @@ pub(super) fn own(
     known: (Vec<Leftover>, &BTreeMap<u16, Duration>),
 ) -> Box<dyn Source> {
     if config.connection == Connection::Modbus {
-        return Box::new(over_modbus(config, shared, config.port()));
+        return over_modbus(config, shared, config.port());
     }
     let endpoint = endpoint(config, config.port());
     let way = Tcp { endpoint: endpoint.clone(), protocol: Protocol::EtherNetIp };
@@ -60,18 +62,24 @@ pub(super) fn own(
 /// Modbus beside EtherNet/IP, if the configuration allows it.
 pub(super) fn beside(config: &MeterConfig, shared: &Shared) -> Option<Box<dyn Source>> {
     let allowed = !config.modbus_tables.is_empty();
-    allowed.then(|| Box::new(over_modbus(config, shared, config.modbus.port)) as Box<dyn Source>)
+    allowed.then(|| over_modbus(config, shared, config.modbus.port))
 }
 
-fn over_modbus(config: &MeterConfig, shared: &Shared, port: u16) -> Modbus {
+fn over_modbus(config: &MeterConfig, shared: &Shared, port: u16) -> Box<dyn Source> {
+    let ModbusSettings { mode, serial, settings, .. } = config.modbus;
+    if let Some(characters) = serial {
+        let path = PathBuf::from(&config.address.host);
+        let way = Serial { path: path.clone(), settings: characters };
+        let line = shared.serial_port(path, || Port::new(way, mode));
+        return Box::new(Modbus::on(line, config.timeouts, settings));
+    }
     let there = Endpoint { host: config.address.canonical_host(), port };
     let way = Tcp { endpoint: endpoint(config, port), protocol: Protocol::ModbusTcp };
-    let mode = config.modbus.mode;
     let line = shared.port(there, mode, || Port::new(way, mode));
-    Modbus::on(line, config.timeouts, config.modbus.settings)
+    Box::new(Modbus::on(line, config.timeouts, settings))
 }
 
 /// Where the meter's own connection goes to.
-pub(super) fn endpoint(config: &MeterConfig, port: u16) -> Endpoint {
+fn endpoint(config: &MeterConfig, port: u16) -> Endpoint {
     Endpoint { host: config.address.host.clone(), port }
 }

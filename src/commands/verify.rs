@@ -138,7 +138,14 @@ fn expected(args: &VerifyArgs, profile: &Profile) -> anyhow::Result<Vec<Expected
 /// The meter, as `dump` finds it.
 fn locate(address: &str) -> anyhow::Result<MeterConfig> {
     let mut meters = Config::by_hand(&[address.parse()?], Options::default())?.meters;
-    meters.pop().context("no meter is named")
+    let meter = meters.pop().context("no meter is named")?;
+    if meter.modbus.serial.is_some() {
+        bail!(
+            "verify reads meters over the network; read one at a serial port by a configuration file, with \
+             \"check\" and \"show\""
+        );
+    }
+    Ok(meter)
 }
 
 fn plan(args: &VerifyArgs, meter: &MeterConfig, profile: Arc<Profile>) -> Plan {
@@ -156,7 +163,12 @@ fn plan(args: &VerifyArgs, meter: &MeterConfig, profile: Arc<Profile>) -> Plan {
             (false, true) => Some(endpoint(args.modbus_port)),
             (false, false) => None,
         },
-        settings: modbus::Settings { unit_id: args.unit_id, close_after_gather: false, max_registers: 125 },
+        settings: modbus::Settings {
+            unit_id: args.unit_id,
+            close_after_gather: false,
+            max_registers: 125,
+            pause: Duration::ZERO,
+        },
         profile,
         readings: args.duration.map_or(args.readings, times),
         interval: args.interval,

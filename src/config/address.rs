@@ -1,5 +1,5 @@
 //! Where a meter is: a host name or IP address, a port if it is not the usual one, and the protocol if it is
-//! written before it, as in `modbus://192.168.1.50`. Files and arguments write it in the same way.
+//! written before it, as in `modbus://192.168.1.50`; or a serial port, as in `file:///dev/ttyUSB0`. Files and arguments write it in the same way.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,9 +16,12 @@ pub enum Scheme {
     Modbus,
     /// `logix://`: a controller that has the meter's assemblies.
     Logix,
+    /// `file://`: Modbus at a serial port of this host.
+    Serial,
 }
 
-words!(Scheme, "protocol": EtherNetIp = "eip", Modbus = "modbus", Logix = "logix");
+words!(Scheme, "protocol": EtherNetIp = "eip", Modbus = "modbus", Logix = "logix",
+    Serial = "file");
 
 /// An address, and the protocol if it is written before it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,6 +44,9 @@ pub enum AddressError {
     /// A protocol without its slashes.
     #[error("\"{0}\" has no // after its protocol, write {1}://{2}")]
     NoSlashes(String, Scheme, String),
+    /// A serial port that is not written as one.
+    #[error("\"{0}\" is written file:///dev/ttyUSB0 (with three slashes) as an address")]
+    Device(String),
     /// A path behind the address.
     #[error("\"{0}\" goes on after the address, write HOST, eip://HOST, modbus://HOST or logix://HOST")]
     Path(String),
@@ -81,16 +87,23 @@ pub enum AddressError {
 /// A meter's address: `host`, `host:port`, an IPv4 address, an IPv6 address, or `[IPv6]:port`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
-    /// Host name or IP address; IPv6 without brackets.
+    /// Host name or IP address, IPv6 without brackets; or the path of a serial port.
     pub host: String,
     /// Port, if one was written.
     pub port: Option<u16>,
 }
 
 impl Address {
+    /// What a meter there is called that has no name: the host, or the last part of a path.
+    pub fn short_name(&self) -> &str {
+        self.host.rsplit('/').next().unwrap_or(&self.host)
+    }
+
     /// The host in one spelling, so that two spellings of one address compare equal.
     pub fn canonical_host(&self) -> String {
         match self.host.parse::<IpAddr>() {
+            // Paths know capitals.
+            Err(_) if self.host.starts_with('/') => self.host.clone(),
             Ok(ip) => ip.to_canonical().to_string(),
             Err(_) => self.host.trim_end_matches('.').to_ascii_lowercase(),
         }
@@ -121,10 +134,20 @@ impl FromStr for Location {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let Some((scheme, rest)) = text.split_once("://") else {
+            if cfg!(windows) && is_com_port(text) {
+                let address = Address { host: text.to_owned(), port: None };
+                return Ok(Location { scheme: Some(Scheme::Serial), address });
+            }
+            if text.starts_with("/dev/") {
+                return Err(AddressError::Device(text.to_owned()));
+            }
             return Ok(Location { scheme: None, address: text.parse()? });
         };
         let scheme = scheme.to_ascii_lowercase().parse::<Scheme>();
         let scheme = scheme.map_err(|_| AddressError::OtherUrl(text.to_owned()))?;
+        if scheme == Scheme::Serial {
+            return Ok(Location { scheme: Some(scheme), address: device(text, rest)? });
+        }
         let address = rest.strip_suffix('/').unwrap_or(rest).parse()?;
         Ok(Location { scheme: Some(scheme), address })
     }
@@ -189,6 +212,26 @@ fn port(text: &str, digits: &str) -> Result<u16, AddressError> {
         .ok_or_else(|| AddressError::Port(text.to_owned()))
 }
 
+/// The path of a serial port, or the name that Windows gives it.
+fn device(text: &str, path: &str) -> Result<Address, AddressError> {
+    if path.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(AddressError::Space(text.to_owned()));
+    }
+    let named = path.len() > 1 && path.starts_with('/') && !path.ends_with('/');
+    if !named && !is_com_port(path) {
+        return Err(AddressError::Device(text.to_owned()));
+    }
+    Ok(Address { host: path.to_owned(), port: None })
+}
+
+/// `COM3` and the like.
+fn is_com_port(text: &str) -> bool {
+    let number = text.get(..3).filter(|name| name.eq_ignore_ascii_case("COM")).and_then(|_| text.get(3..));
+    number.is_some_and(|number| {
+        (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
 fn ipv6(text: &str, host: &str) -> Result<String, AddressError> {
     // A link-local address carries its interface after a percent sign.
     let (ip, zone) = host.split_once('%').map_or((host, None), |(ip, zone)| (ip, Some(zone)));
@@ -236,7 +279,12 @@ mod tests {
             assert_eq!((address.host.as_str(), address.port), (host, port), "{text}");
             assert_eq!(address.to_string(), text);
         }
-        for (text, scheme) in [("eip://meter", Scheme::EtherNetIp), ("modbus://[::1]:1502", Scheme::Modbus)] {
+        for (text, scheme) in [
+            ("eip://meter", Scheme::EtherNetIp),
+            ("modbus://[::1]:1502", Scheme::Modbus),
+            ("file:///dev/serial/by-id/usb-FTDI_A5:1-port0", Scheme::Serial),
+            ("file://COM3", Scheme::Serial),
+        ] {
             let location: Location = text.parse().expect(text);
             assert_eq!((location.scheme, location.to_string()), (Some(scheme), text.to_owned()));
         }
@@ -263,6 +311,9 @@ mod tests {
             ("modbus:192.168.1.50", "write modbus://192.168.1.50"),
             ("admin:secret@192.168.1.50", "no user and password"),
             ("meter..plant", "neither"),
+            ("/dev/ttyUSB0", "with three slashes"),
+            ("file://dev/ttyUSB0", "with three slashes"),
+            ("file:///dev/tty USB0", "spaces"),
             ("[::1", "without its ]"),
             ("[::1]502", "[IPv6 address]:port"),
             ("::1:2:3:4:5:6:7:8:9", "IPv6"),

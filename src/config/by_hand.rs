@@ -62,10 +62,10 @@ impl Config {
 
 /// The host, or the host and the protocol where the host is taken.
 fn free_name(location: &Location, taken: &HashSet<String>) -> Result<MeterName, NameError> {
-    let host = &location.address.host;
+    let host = location.address.short_name();
     let written = location.to_string();
     let longer = match (taken.contains(host), location.scheme) {
-        (false, _) => host.clone(),
+        (false, _) => host.to_owned(),
         (true, Some(scheme)) => format!("{host}-{scheme}"),
         (true, None) => written,
     };

@@ -18,9 +18,11 @@ use super::mistake::Mistake;
 use super::names;
 use super::options::Options;
 use super::selection::{Selection, Wanted};
+use super::serial as lines;
+use crate::host::serial;
 use crate::meter::{Evidence, Profile, ProfileError, Table, TableSet, WordOrder};
-use crate::source::Timeouts;
 use crate::source::modbus::{self, TransmissionMode};
+use crate::source::{Endpoint, Timeouts};
 
 /// [`MeterConfig::profile_name`] of the profile compiled into the program.
 pub const BUILT_IN_PROFILE: &str = "built-in";
@@ -84,6 +86,8 @@ pub struct ModbusSettings {
     pub port: u16,
     /// How messages are framed there.
     pub mode: TransmissionMode,
+    /// How characters look on its line, if it is at a serial port.
+    pub serial: Option<serial::Settings>,
     /// What its source is told.
     pub settings: modbus::Settings,
 }
@@ -195,8 +199,17 @@ impl MeterConfig {
     /// The address as a configuration has it, with the protocol where it is not EtherNet/IP.
     pub fn written_address(&self) -> String {
         match self.connection.protocol() {
+            Protocol::Modbus if self.modbus.serial.is_some() => format!("file://{}", self.address),
             Protocol::Modbus => format!("modbus://{}", self.address),
             Protocol::EtherNetIp => self.address.to_string(),
+        }
+    }
+
+    /// Where it is read, for people: host and port, or the path of a serial port.
+    pub fn place_read(&self) -> String {
+        match self.modbus.serial {
+            Some(_) => self.address.host.clone(),
+            None => Endpoint { host: self.address.host.clone(), port: self.port() }.to_string(),
         }
     }
 
@@ -253,10 +266,11 @@ pub(super) struct Resolved {
 pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result<Resolved, Mistake> {
     let location = options.address.clone().ok_or(MeterError::NoAddress)?;
     let connection = connection(&location, options.connection)?;
+    let (mode, serial) = lines::resolve(&options, &location)?;
     let address = location.address;
     let name = match &options.name {
         Some(name) => name.as_str().to_owned(),
-        None => address.host.clone(),
+        None => address.short_name().to_owned(),
     };
     let (profile, profile_name) = around.profile(options.profile.as_deref())?;
     let listening = listening::resolve(&options, connection, &profile)?;
@@ -266,13 +280,16 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
         port: address.port.unwrap_or(ETHERNET_IP_PORT),
         identity: options.identity.unwrap_or(IdentityPolicy::Require),
     };
+    let pause = options.pause_between_requests.unwrap_or(Duration::ZERO);
     let modbus = ModbusSettings {
         port: modbus_port(connection, &address, options.modbus_port.map(u16::from))?,
-        mode: options.transmission_mode.unwrap_or_default(),
+        mode,
+        serial,
         settings: modbus::Settings {
             unit_id: options.unit_id.unwrap_or(1),
-            close_after_gather: options.close_after_gather.unwrap_or(true),
+            close_after_gather: options.close_after_gather.unwrap_or(serial.is_none()),
             max_registers: options.max_registers.map_or(125, |registers| registers.0),
+            pause: pause.max(serial.map_or(Duration::ZERO, serial::Settings::silence)),
         },
     };
     let modbus_tables = options.modbus_tables.iter().flatten().map(|table| table.0).collect();
@@ -375,7 +392,7 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
 fn connection(location: &Location, named: Option<Connection>) -> Result<Connection, MeterError> {
     let spoken = location.scheme.map(|scheme| match scheme {
         Scheme::EtherNetIp => Connection::Explicit,
-        Scheme::Modbus => Connection::Modbus,
+        Scheme::Modbus | Scheme::Serial => Connection::Modbus,
         Scheme::Logix => Connection::Logix,
     });
     match (named, spoken) {

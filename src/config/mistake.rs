@@ -11,6 +11,7 @@ use super::logix::LogixError;
 use super::meter::MeterError;
 use super::names::NameError;
 use super::selection::SelectionError;
+use super::serial::SerialLineError;
 use crate::meter::ProfileError;
 
 /// A configuration that cannot be used; its text is one line that says what to change.
@@ -59,6 +60,9 @@ pub enum Mistake {
     /// A meter's options do not make sense together.
     #[error(transparent)]
     Meter(#[from] MeterError),
+    /// A serial line.
+    #[error(transparent)]
+    SerialLine(#[from] SerialLineError),
     /// Something that the meter does not bear.
     #[error(transparent)]
     Limit(#[from] LimitError),

@@ -9,6 +9,7 @@
 //! meter      options and defaults → one meter's settings (sense)
 //!   limits     what a meter can bear, and why
 //!   listening  class 1: what is listened to, and how
+//!   serial     serial ports, and what their lines can carry
 //!   logix      which tags of a controller hold what, and how they are known to be alive
 //!   load_profile  energy at every boundary
 //!   selection  which tables are read, which fields are emitted
@@ -40,6 +41,7 @@ mod mistake;
 mod names;
 mod options;
 mod selection;
+mod serial;
 mod slip;
 mod value;
 mod warnings;
@@ -68,6 +70,7 @@ pub use mistake::{ConfigError, Mistake};
 pub use names::{MeterName, NameError, TagValue};
 pub use options::Options;
 pub use selection::SelectionError;
+pub use serial::SerialLineError;
 pub use slip::Slip;
 pub use value::{FromText, Switchable, ValueError, Within, argument};
 pub use zone::{Zone, ZoneError};
@@ -186,7 +189,8 @@ fn build(
         taken.map_err(|mistake| ConfigError::at(line, mistake))?;
         for Placed { line, options } in meters {
             let called = options.name.as_ref().map(|name| name.as_str().to_owned());
-            let called = called.or(options.address.as_ref().map(|location| location.address.host.clone()));
+            let called =
+                called.or(options.address.as_ref().map(|location| location.address.short_name().to_owned()));
             let meter = check_path("profile", options.profile.as_ref())
                 .and_then(|()| meter::resolve(options.or(&defaults), &mut around))
                 .map_err(|mistake| ConfigError::at(line, mistake).of_meter(called))?;
@@ -195,6 +199,10 @@ fn build(
         }
     }
     check_unique(&resolved, &lines)?;
+    serial::check(&resolved).map_err(|(number, error)| {
+        let called = resolved.get(number).map(|resolved| resolved.meter.name.clone());
+        ConfigError::at(lines.get(number).copied().flatten(), error).of_meter(called)
+    })?;
     let (warnings, basis) = (warnings::of(&resolved), warnings::basis(&resolved));
     Ok(Config {
         interval: process.interval.or(overrides.interval).unwrap_or(DEFAULT_INTERVAL),

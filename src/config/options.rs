@@ -14,9 +14,10 @@ use super::address::Location;
 use super::choice::{Accepted, Connection, Emit, IdentityPolicy, Listened, MapCheckPolicy, Requested, Timed};
 use super::logix::{FaultTags, Instance};
 use super::names::{MeterName, TagValue};
-use super::value::{Switchable, Within, optional};
+use super::value::{BaudRate, Switchable, Within, optional};
 use super::zone::Zone;
 use crate::enip::tag::{Route, TagName};
+use crate::host::serial::Parity;
 use crate::meter::WordOrder;
 use crate::source::modbus::TransmissionMode;
 
@@ -130,6 +131,16 @@ options! {
         modbus_port: NonZeroU16,
         /// How Modbus messages are framed.
         transmission_mode: TransmissionMode,
+        /// Speed of a serial line.
+        baud_rate: BaudRate,
+        /// Data bits of a serial line.
+        data_bits: Within<5, 8>,
+        /// Parity of a serial line.
+        parity: Parity,
+        /// Stop bits of a serial line.
+        stop_bits: Within<1, 2>,
+        /// Time without a byte before each Modbus request.
+        pause_between_requests: Duration,
         /// Modbus unit id.
         unit_id: u8,
         /// Word order of Modbus numbers.

@@ -22,6 +22,7 @@ use super::logix::{FaultTags, Instance};
 use super::names::{MeterName, NameError, TagValue};
 use super::zone::{self, Zone, ZoneError};
 use crate::enip::tag::{Route, RouteError, TagName, TagNameError};
+use crate::host::serial::Parity;
 use crate::meter::{Evidence, Table, WordOrder};
 use crate::source::modbus::TransmissionMode;
 use crate::words::UnknownWord;
@@ -198,6 +199,32 @@ impl<const LOW: u16, const HIGH: u16> FromToml for Within<LOW, HIGH> {
     }
 }
 
+/// Bits per second on a serial line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BaudRate(pub u32);
+
+impl FromToml for BaudRate {
+    fn from_toml<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bauds;
+
+        impl Visitor<'_> for Bauds {
+            type Value = BaudRate;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a speed such as 9600 without quotes")
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<BaudRate, E> {
+                let rate = u32::try_from(number).ok().filter(|rate| (1200..=115_200).contains(rate));
+                rate.map(BaudRate)
+                    .ok_or_else(|| E::custom(format!("{number} is not a speed from 1200 to 115200 baud")))
+            }
+        }
+
+        deserializer.deserialize_i64(Bauds)
+    }
+}
+
 impl FromToml for u8 {
     fn from_toml<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Within(number) = Within::<0, 255>::from_toml(deserializer)?;
@@ -333,7 +360,8 @@ from_words!(
     IdentityPolicy: "\"require\" or \"warn\"",
     MapCheckPolicy: "\"refuse\", \"warn\" or \"off\"",
     WordOrder: "\"low_first\" or \"high_first\"",
-    TransmissionMode: "\"TCP\" or \"RTUoverTCP\"",
+    TransmissionMode: "\"TCP\", \"RTUoverTCP\" or \"RTU\"",
+    Parity: "\"N\", \"E\" or \"O\"",
 );
 
 /// The table of this name, if it is one of `choices`.

@@ -41,10 +41,7 @@ pub struct Latest {
 impl Latest {
     /// A meter of which nothing is known yet.
     pub fn new(config: Arc<MeterConfig>) -> Latest {
-        let address = match config.address.host.contains(':') {
-            true => format!("[{}]:{}", config.address.host, config.port()),
-            false => format!("{}:{}", config.address.host, config.port()),
-        };
+        let address = config.place_read();
         Latest {
             address,
             link: Link::None,

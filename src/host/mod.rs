@@ -1,5 +1,5 @@
-//! What the operating system gives: descriptors, files, name lookups, network interfaces, TCP connections, and pipes to
-//! whoever started us. Nothing here makes the runtime's thread wait; [`file`](mod@file) is for threads that may.
+//! What the operating system gives: descriptors, files, name lookups, network interfaces, TCP connections, serial
+//! ports, and pipes to whoever started us. Nothing here makes the runtime's thread wait; [`file`](mod@file) is for threads that may.
 //!
 //! What differs between systems stands in a directory for each, with the same modules and functions in all of them, and
 //! nowhere else in the program.
@@ -8,6 +8,7 @@ pub mod file;
 pub mod interfaces;
 pub mod names;
 pub mod outlet;
+pub mod serial;
 pub mod tcp;
 #[cfg(unix)]
 mod unix;
@@ -19,4 +20,5 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
+use system::exclusive;
 pub use system::{clock, datagram, descriptors, places, pty, signals, sockets, stdio};

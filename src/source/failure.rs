@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::enip::SessionError;
 use crate::enip::tag::TagRefusal;
+use crate::host::serial::SerialError;
 use crate::host::tcp::ConnectError;
 
 /// The kinds; each is a `result_code` of the status line.
@@ -75,6 +76,12 @@ impl From<ConnectError> for Failure {
             _ => FailureKind::Connection,
         };
         kind.because(error.to_string())
+    }
+}
+
+impl From<SerialError> for Failure {
+    fn from(error: SerialError) -> Self {
+        FailureKind::Connection.because(error.to_string())
     }
 }
 

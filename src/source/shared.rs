@@ -1,6 +1,7 @@
-//! What the meters of one process share: the sockets of class 1, the sessions with controllers, and the connections to
-//! whatever has several Modbus units behind one address.
+//! What the meters of one process share: the sockets of class 1, the sessions with controllers, the connections to
+//! whatever has several Modbus units behind one address, and serial ports.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::enip::hub::Hub;
@@ -9,7 +10,7 @@ use crate::enip::tag::Route;
 use super::line::{Line, Lines};
 use super::logix::Controller;
 use super::modbus::{Port, TransmissionMode};
-use super::transport::Endpoint;
+use super::transport::{Endpoint, Serial};
 
 /// Shared by all sources that get a clone of it.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +19,7 @@ pub struct Shared {
     pub hub: Hub,
     controllers: Arc<Lines<(Endpoint, Route), Controller>>,
     ports: Arc<Lines<(Endpoint, TransmissionMode), Port>>,
+    serial_ports: Arc<Lines<PathBuf, Port<Serial>>>,
 }
 
 impl Shared {
@@ -34,5 +36,10 @@ impl Shared {
     /// The Modbus port there, which all units behind it share.
     pub fn port(&self, there: Endpoint, mode: TransmissionMode, new: impl FnOnce() -> Port) -> Line<Port> {
         self.ports.to((there, mode), new)
+    }
+
+    /// The serial port there, whose line all units on it share.
+    pub fn serial_port(&self, there: PathBuf, new: impl FnOnce() -> Port<Serial>) -> Line<Port<Serial>> {
+        self.serial_ports.to(there, new)
     }
 }

@@ -1,14 +1,16 @@
-//! What carries the bytes: TCP, and in tests a pipe in memory. Sessions and readers do not know which.
+//! What carries the bytes: TCP, a serial port, and in tests a pipe in memory. Sessions and readers do not know which.
 
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::Failure;
+use crate::host::serial::{self, SerialPort};
 use crate::host::tcp::{self, Protocol};
 
 /// Bytes in both directions.
@@ -83,5 +85,23 @@ impl Connect for Tcp {
     fn doubt(&self) -> Option<String> {
         let (port, protocol) = (self.endpoint.port, self.protocol.name());
         Some(format!("is TCP port {port} the meter's {protocol} port?"))
+    }
+}
+
+/// A serial port of this host.
+#[derive(Debug, Clone)]
+pub struct Serial {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How characters look on its line.
+    pub settings: serial::Settings,
+}
+
+impl Connect for Serial {
+    type Stream = SerialPort;
+
+    async fn connect(&self, within: Duration) -> Result<Wire<SerialPort>, Failure> {
+        let stream = serial::open(&self.path, self.settings, within).await?;
+        Ok(Wire { stream, ends: None })
     }
 }

@@ -1,4 +1,5 @@
-//! Meters behind one address, as a gateway from Ethernet to RS-485 has them: one connection, each asked in its turn.
+//! Meters on one line, behind a gateway from Ethernet to RS-485 or at a serial port: one connection, each asked in its
+//! turn.
 
 use std::net::SocketAddr;
 
@@ -15,8 +16,8 @@ const UNITS: u8 = 6;
 /// The one that is dead at first.
 const DEAD: u8 = 4;
 
-/// A simulated line behind a gateway that speaks like this.
-fn start(mode: &str) -> (Runtime, Line, SocketAddr) {
+/// A simulated line, and its address: a serial port, or a gateway that speaks like this.
+fn start(mode: &str) -> (Runtime, Line, String) {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let gateway = Some(SocketAddr::from((own_network(), 0)));
     let options = LineOptions {
@@ -26,24 +27,30 @@ fn start(mode: &str) -> (Runtime, Line, SocketAddr) {
     };
     let options = match mode {
         "TCP" => LineOptions { gateway, ..options },
+        "RTU" => options,
         _ => LineOptions { rtu_over_tcp: gateway, ..options },
     };
     let line = runtime.block_on(Line::start(options)).unwrap();
-    let gateway = line.gateway().or(line.rtu_over_tcp()).unwrap();
-    (runtime, line, gateway)
+    let address = match line.gateway().or(line.rtu_over_tcp()) {
+        Some(gateway) => format!("modbus://{gateway}"),
+        None => format!("file://{}", line.path().unwrap().display()),
+    };
+    (runtime, line, address)
 }
 
 /// A block with a meter for each unit.
-fn block(gateway: SocketAddr, mode: &str, units: impl IntoIterator<Item = u8>) -> String {
+fn block(address: &str, mode: &str, units: impl IntoIterator<Item = u8>) -> String {
     let meter = |unit| {
         format!(
-            "[[inputs.powermonitor_500.meter]]\nname = \"unit-{unit}\"\naddress = \"modbus://{gateway}\"\nunit_id = {unit}\n"
+            "[[inputs.powermonitor_500.meter]]\nname = \"unit-{unit}\"\naddress = \"{address}\"\nunit_id = {unit}\n"
         )
     };
     let meters: String = units.into_iter().map(meter).collect();
+    // Fast enough for all of them.
+    let speed = if mode == "RTU" { "baud_rate = 19200\n" } else { "" };
     format!(
         "[[inputs.powermonitor_500]]\nstate_file = \"\"\ninterval = \"1s\"\ntimeout = \"300ms\"\n\
-         transmission_mode = \"{mode}\"\n{meters}"
+         transmission_mode = \"{mode}\"\n{speed}{meters}"
     )
 }
 
@@ -74,9 +81,9 @@ fn assert_true(lines: &[Printed], line: &Line, (unit, name): &(u8, String)) -> u
 }
 
 fn a_dead_unit_returns_without_harm_to_the_others(mode: &str, said: &str) {
-    let (_runtime, line, gateway) = start(mode);
+    let (_runtime, line, address) = start(mode);
     line.set_defects(LineDefects { silent: [DEAD].into(), ..LineDefects::default() });
-    let config = config(&scratch(&format!("gateway_{mode}")), &block(gateway, mode, 1..=UNITS));
+    let config = config(&scratch(&format!("gateway_{mode}")), &block(&address, mode, 1..=UNITS));
     let mut program = Program::start(&["--config", config.to_str().unwrap()]);
     for _ in 0..4 {
         for (unit, name) in names() {
@@ -112,9 +119,23 @@ fn meters_behind_a_gateway_that_passes_frames_on_do_so_too() {
 }
 
 #[test]
-fn whatever_befalls_frames_on_the_line_no_meter_gets_a_wrong_value_and_all_are_read_again() {
-    let (_runtime, line, gateway) = start("RTUoverTCP");
-    let config = config(&scratch("gateway_faults"), &block(gateway, "RTUoverTCP", 1..=UNITS));
+fn meters_at_a_serial_port_do_so_too() {
+    a_dead_unit_returns_without_harm_to_the_others("RTU", "no reply to the read of");
+}
+
+#[test]
+fn whatever_befalls_frames_behind_a_gateway_no_meter_gets_a_wrong_value_and_all_are_read_again() {
+    whatever_befalls_frames_no_meter_gets_a_wrong_value("RTUoverTCP");
+}
+
+#[test]
+fn whatever_befalls_frames_at_a_serial_port_no_meter_gets_a_wrong_value_and_all_are_read_again() {
+    whatever_befalls_frames_no_meter_gets_a_wrong_value("RTU");
+}
+
+fn whatever_befalls_frames_no_meter_gets_a_wrong_value(mode: &str) {
+    let (_runtime, line, address) = start(mode);
+    let config = config(&scratch(&format!("gateway_faults_{mode}")), &block(&address, mode, 1..=UNITS));
     let mut program = Program::start(&["--config", config.to_str().unwrap()]);
     let faults = [
         LineFault::Noise,
@@ -123,6 +144,7 @@ fn whatever_befalls_frames_on_the_line_no_meter_gets_a_wrong_value_and_all_are_r
         LineFault::WrongUnit,
         LineFault::Crc,
         LineFault::SecondMaster,
+        LineFault::Echo,
     ];
     for fault in faults {
         line.set_defects(LineDefects { defects: [fault].into(), every: 3, ..LineDefects::default() });
@@ -144,11 +166,70 @@ fn whatever_befalls_frames_on_the_line_no_meter_gets_a_wrong_value_and_all_are_r
 
 #[test]
 fn one_unit_under_two_names_is_refused_and_says_what_meters_behind_a_gateway_need() {
-    let gateway = SocketAddr::from(([192, 0, 2, 1], 502));
+    let gateway = "modbus://192.0.2.1:502";
     let config = config(&scratch("gateway_twice"), &block(gateway, "TCP", [1, 2]).replace("unit_id = 2", ""));
     let refused = run(&["--check-config", "--config", config.to_str().unwrap()]);
     assert_eq!(refused.code, Some(1));
     let expected = "have the same address 192.0.2.1:502 and unit_id = 1";
     assert!(refused.error().contains(expected), "{}", refused.error());
     assert!(refused.error().contains("meters behind a gateway have a unit_id each"), "{}", refused.error());
+}
+
+#[test]
+fn two_wire_adapters_that_hear_themselves_are_read_as_if_they_did_not() {
+    let (_runtime, line, address) = start("RTU");
+    line.set_defects(LineDefects { defects: [LineFault::Echo].into(), every: 1, ..LineDefects::default() });
+    let config = config(&scratch("serial_echo"), &block(&address, "RTU", 1..=UNITS));
+    let mut program = Program::start(&["--config", config.to_str().unwrap()]);
+    for (_, name) in names() {
+        let well = |line: &Printed| line.is(&name, "_status") && line.integer("result_code") == 0;
+        program.wait_for(&format!("{name} to be read"), well);
+    }
+    let lines = program.finish().lines();
+    for each in &names().collect::<Vec<_>>() {
+        assert!(assert_true(&lines, &line, each) > 0);
+    }
+}
+
+#[test]
+fn an_adapter_that_is_pulled_out_and_plugged_in_again_is_told_and_read_again() {
+    let directory = scratch("serial_adapter");
+    let link = directory.join("port");
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let plugged_in = || {
+        let options = LineOptions { link: Some(link.clone()), ..LineOptions::default() };
+        runtime.block_on(Line::start(options)).unwrap()
+    };
+    let line = plugged_in();
+    let config = config(&directory, &block(&format!("file://{}", link.display()), "RTU", [1]));
+    let mut program = Program::start(&["--config", config.to_str().unwrap()]);
+    let is = |up| move |line: &Printed| line.is("unit-1", "_status") && line.integer("up") == up;
+    program.wait_for("the meter", is(1));
+    drop(line);
+    program.wait_for("the meter to be gone", is(0));
+    program.wait_for_log("is the adapter plugged in?");
+    let _line = plugged_in();
+    program.wait_for("the meter to be back", is(1));
+}
+
+#[test]
+fn a_serial_port_that_another_program_has_is_told_as_such() {
+    let (_runtime, _line, address) = start("RTU");
+    let directory = scratch("serial_in_use");
+    let config = config(&directory, &block(&address, "RTU", [1]));
+    let mut first = Program::start(&["--config", config.to_str().unwrap()]);
+    first.wait_for("the meter", |line| line.is("unit-1", "_status") && line.integer("up") == 1);
+    let second = run(&["check", "--config", config.to_str().unwrap()]);
+    let said = format!("{}{}", second.out, second.err);
+    assert!(said.contains("is in use by another program; a line has one master only"), "{said}");
+}
+
+#[test]
+fn a_line_that_cannot_carry_what_its_meters_are_asked_is_refused_with_the_figures() {
+    let config = config(&scratch("serial_too_much"), &block("file:///dev/ttyS0", "RTU", 1..=31));
+    let refused = run(&["--check-config", "--config", config.to_str().unwrap()]);
+    assert_eq!(refused.code, Some(1));
+    let expected =
+        "the serial port /dev/ttyS0 cannot carry this: at 19200 baud 31 meters on it would take at least";
+    assert!(refused.error().contains(expected), "{}", refused.error());
 }

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod datagram;
 pub mod descriptors;
+pub(super) mod exclusive;
 pub(super) mod opening;
 pub mod places;
 pub mod pty;

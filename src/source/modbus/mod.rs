@@ -11,6 +11,8 @@
 //! Units behind one address, as a gateway has them, share a [`Port`] and take turns, a gather each: there is one
 //! connection and one request at a time.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use tokio::time::timeout_at;
 
@@ -19,6 +21,7 @@ use super::transport::{Connect, Tcp};
 use super::{Access, Answer, Deadline, Source, Span, Timeouts};
 use crate::words;
 
+mod echo;
 mod learned;
 pub mod plan;
 mod port;
@@ -39,10 +42,20 @@ pub enum TransmissionMode {
     Tcp,
     /// As on a serial line, which a gateway carries over TCP as it is.
     RtuOverTcp,
+    /// As on a serial line, at a serial port.
+    Rtu,
+}
+
+impl TransmissionMode {
+    /// Whether frames are those of a serial line, which have no number.
+    pub fn has_frames(self) -> bool {
+        self != TransmissionMode::Tcp
+    }
 }
 
 // Telegraf's words.
-words!(TransmissionMode, "transmission mode": Tcp = "TCP", RtuOverTcp = "RTUoverTCP");
+words!(TransmissionMode, "transmission mode": Tcp = "TCP", RtuOverTcp = "RTUoverTCP",
+    Rtu = "RTU");
 
 /// How a meter speaks Modbus. None of it is on a manual page that was reached; defaults are the sibling's
 /// (evidence: inferred).
@@ -54,6 +67,8 @@ pub struct Settings {
     pub close_after_gather: bool,
     /// Most registers in one request, at most 125.
     pub max_registers: u16,
+    /// Time without a byte before each request, for a serial line and for slow converters.
+    pub pause: Duration,
 }
 
 /// Reads one meter over Modbus, on a line that others may share.

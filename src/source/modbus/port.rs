@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::TransmissionMode;
 use super::reader::RegisterReader;
@@ -33,6 +33,8 @@ pub struct Port<C: Connect = Tcp> {
     connected_before: bool,
     /// Registers of a read whose reply may still come, where replies have no number.
     unanswered: Option<u16>,
+    /// When the line was used last.
+    used: Option<Instant>,
 }
 
 impl<C: Connect> Port<C> {
@@ -47,6 +49,7 @@ impl<C: Connect> Port<C> {
             alive: false,
             connected_before: false,
             unanswered: None,
+            used: None,
         }
     }
 
@@ -60,14 +63,19 @@ impl<C: Connect> Port<C> {
         self.connection.take()
     }
 
-    /// Notes that so many registers are asked for now: whoever is interrupted leaves a reply that may still come.
-    pub(super) fn asks(&mut self, registers: u16) {
-        self.unanswered = (self.mode == TransmissionMode::RtuOverTcp).then_some(registers);
+    /// Waits until the line was silent for so long, and notes that so many registers are asked for now: whoever is
+    /// interrupted leaves a reply that may still come.
+    pub(super) async fn asks(&mut self, registers: u16, pause: Duration) {
+        if let Some(used) = self.used.filter(|_| !pause.is_zero()) {
+            sleep_until(used + pause).await;
+        }
+        self.unanswered = self.mode.has_frames().then_some(registers);
     }
 
     /// The answer has come: keeps its connection for the next request.
     pub(super) fn keep(&mut self, connection: RegisterReader) {
         self.unanswered = None;
+        self.rests();
         self.connection = Some(connection);
     }
 
@@ -78,7 +86,7 @@ impl<C: Connect> Port<C> {
     pub(super) async fn open(&mut self, within: Duration) -> Result<(RegisterReader, bool), Failure> {
         (self.late, self.silent, self.alive) = (None, None, false);
         let Wire { mut stream, .. } = self.way.connect(within).await?;
-        if self.mode == TransmissionMode::RtuOverTcp {
+        if self.mode.has_frames() {
             let _ = timeout(LONGEST_NOISE, fall_silent(&mut stream)).await;
         }
         let (stream, late) = Late::on(stream);
@@ -101,6 +109,11 @@ impl<C: Connect> Port<C> {
     pub(super) fn doubt(&mut self, registers: u16) -> Option<u16> {
         let unanswered = self.unanswered.take()?;
         (1..=3).find(|count| ![unanswered, registers].contains(count))
+    }
+
+    /// The line was used until now.
+    pub(super) fn rests(&mut self) {
+        self.used = Some(Instant::now());
     }
 
     /// What was late has come.

@@ -13,6 +13,7 @@ use tokio_modbus::slave::SlaveContext;
 use tokio_modbus::{Error, ExceptionCode, Request, Response, Slave};
 
 use super::TransmissionMode;
+use super::echo::WithoutEcho;
 use super::reply::Asked;
 use super::tap::{Seen, Tap};
 use crate::source::transport::Stream;
@@ -77,10 +78,12 @@ impl std::fmt::Debug for RegisterReader {
 impl RegisterReader {
     /// Takes a connection over.
     pub(super) fn new(stream: impl Stream, mode: TransmissionMode) -> Self {
-        let (tap, seen) = Tap::on(stream);
-        let context = match mode {
-            TransmissionMode::Tcp => tcp::attach(tap),
-            TransmissionMode::RtuOverTcp => rtu::attach(tap),
+        let (context, seen) = if mode.has_frames() {
+            let (tap, seen) = Tap::on(WithoutEcho::of(stream));
+            (rtu::attach(tap), seen)
+        } else {
+            let (tap, seen) = Tap::on(stream);
+            (tcp::attach(tap), seen)
         };
         RegisterReader { context, mode, seen, transaction: 0 }
     }
@@ -159,9 +162,10 @@ impl RegisterReader {
 
 /// The connection failed, perhaps in the middle of a reply. The client's own words would be "Success".
 fn broken(error: &std::io::Error, seen: &[u8]) -> Failure {
-    use std::io::ErrorKind::{ConnectionReset, InvalidData};
+    use std::io::ErrorKind::{ConnectionReset, InvalidData, NotConnected};
     let (kind, sentence) = match (error.kind(), seen) {
         (InvalidData, _) => (FailureKind::BadData, format!("malformed reply: {error}")),
+        (NotConnected, _) => (FailureKind::Connection, error.to_string()),
         (ConnectionReset, _) => (FailureKind::Connection, "the meter reset the connection".to_owned()),
         (_, []) => (FailureKind::Connection, "the meter closed the connection".to_owned()),
         _ => (

@@ -23,7 +23,7 @@ impl Asked {
     pub(super) fn is_answered_by(self, reply: &[u8]) -> bool {
         match self.mode {
             TransmissionMode::Tcp => is_whole(reply),
-            TransmissionMode::RtuOverTcp => self.is_answered_by_frame(reply),
+            TransmissionMode::RtuOverTcp | TransmissionMode::Rtu => self.is_answered_by_frame(reply),
         }
     }
 
@@ -31,7 +31,7 @@ impl Asked {
     pub(super) fn malformed(self, reply: &[u8], otherwise: Option<&str>) -> Failure {
         let wrong = match self.mode {
             TransmissionMode::Tcp => self.wrong_in_packet(reply),
-            TransmissionMode::RtuOverTcp => Some(self.wrong_in_frame(reply)),
+            TransmissionMode::RtuOverTcp | TransmissionMode::Rtu => Some(self.wrong_in_frame(reply)),
         };
         let wrong = wrong.unwrap_or_else(|| otherwise.unwrap_or("it is no answer").to_owned());
         FailureKind::BadData.because(format!("malformed reply: {wrong}"))

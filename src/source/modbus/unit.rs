@@ -76,9 +76,9 @@ impl Unit {
                 Err(step) => return step,
             };
             self.log.traffic.requests += 1;
-            let sent = Instant::now();
             let (unit, registers) = (self.settings.unit_id, (read.start, read.count));
-            port.asks(read.count);
+            port.asks(read.count, self.settings.pause).await;
+            let sent = Instant::now();
             let answer = match connection.read(unit, self.function, registers, self.timeouts.request).await {
                 Ok((connection, answer)) => {
                     port.keep(connection);
@@ -132,13 +132,14 @@ impl Unit {
             None => self.open(port).await.map_err(Step::NotNow)?,
         };
         let Some(count) = port.doubt(read.count) else { return Ok(connection) };
-        let (unit, sent) = (self.settings.unit_id, Instant::now());
+        let (unit, within) = (self.settings.unit_id, self.timeouts.request);
         self.log.traffic.requests += 1;
-        let within = self.timeouts.request;
-        port.asks(count);
+        port.asks(count, self.settings.pause).await;
+        let sent = Instant::now();
         match connection.read(unit, self.function, (read.start, count), within).await {
             Ok((connection, _)) => {
                 self.log.replied(sent);
+                port.rests();
                 Ok(connection)
             }
             Err(Lost { failure, reply }) => {

@@ -50,7 +50,11 @@ impl Gateway {
     fn unit(&self, unit_id: u8, close_after_gather: bool) -> Modbus<Memory> {
         let line: Line<Port<Memory>> =
             self.lines.to((), || Port::new(self.way.clone(), TransmissionMode::Tcp));
-        Modbus::on(line, TIMEOUTS, Settings { unit_id, close_after_gather, max_registers: 125 })
+        Modbus::on(
+            line,
+            TIMEOUTS,
+            Settings { unit_id, close_after_gather, max_registers: 125, pause: Duration::ZERO },
+        )
     }
 }
 
@@ -173,7 +177,8 @@ fn late_line() -> (Modbus<Memory>, Asked) {
         }
     });
     let line = Line::new(Port::new(way, TransmissionMode::RtuOverTcp));
-    let settings = Settings { unit_id: 1, close_after_gather: false, max_registers: 125 };
+    let settings =
+        Settings { unit_id: 1, close_after_gather: false, max_registers: 125, pause: Duration::ZERO };
     (Modbus::on(line, TIMEOUTS, settings), asked)
 }
 
