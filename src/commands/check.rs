@@ -15,7 +15,7 @@ use crate::collector::report::Report;
 use crate::collector::schedule::Due;
 use crate::collector::state::State;
 use crate::config::{Connection, DEFAULT_PATH, MIN_INTERVAL, MeterConfig, Protocol, show_duration};
-use crate::discovery::recommend::{self, Found};
+use crate::discovery::recommend::{self, Found, ReadOver};
 use crate::display::{Latest, Page, TextTable, export, show};
 use crate::meter::Table;
 use crate::meter::physics::MapCheck;
@@ -131,7 +131,11 @@ fn recommended(all: &[Checked]) -> String {
         .map(|Checked { report, .. }| Found {
             name: report.config.name.clone(),
             address: report.config.written_address(),
-            modbus: report.config.connection == Connection::Modbus,
+            read_over: match report.config.connection {
+                Connection::Modbus if report.config.modbus.serial.is_some() => ReadOver::SerialLine,
+                Connection::Modbus => ReadOver::Modbus,
+                _ => ReadOver::EtherNetIp,
+            },
             owned: report.device.identity.as_ref().is_some_and(|identity| identity.status & 1 != 0),
         })
         .collect();

@@ -9,25 +9,37 @@ pub struct Found {
     pub name: String,
     /// Host, and port if it is not the usual one.
     pub address: String,
-    /// Whether it was read over Modbus, so that there is nothing more to choose.
-    pub modbus: bool,
+    /// How it was read.
+    pub read_over: ReadOver,
     /// Whether it says that somebody has a connection to it.
     pub owned: bool,
+}
+
+/// How a meter was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadOver {
+    /// EtherNet/IP.
+    EtherNetIp,
+    /// Modbus TCP.
+    Modbus,
+    /// A serial port.
+    SerialLine,
 }
 
 /// A configuration for these meters. What a program cannot see is for the person to decide: whether a PLC reads the
 /// meter, and whether that one sends by multicast.
 pub fn configuration<'a>(meters: impl IntoIterator<Item = &'a Found>) -> String {
     let mut out = "[[inputs.powermonitor_500]]\n".to_owned();
-    for Found { name, address, modbus, owned } in meters {
+    for Found { name, address, read_over, owned } in meters {
         let _ = writeln!(
             out,
             "\n  [[inputs.powermonitor_500.meter]]\n    name = \"{name}\"\n    address = \"{address}\""
         );
-        out += match (modbus, owned) {
-            (true, _) => MODBUS,
-            (false, true) => OWNED,
-            (false, false) => FREE,
+        out += match (read_over, owned) {
+            (ReadOver::SerialLine, _) => SERIAL,
+            (ReadOver::Modbus, _) => MODBUS,
+            (ReadOver::EtherNetIp, true) => OWNED,
+            (ReadOver::EtherNetIp, false) => FREE,
         };
     }
     out
@@ -45,6 +57,13 @@ const OWNED: &str = "    \
 const MODBUS: &str = "    \
     ## Modbus gives energy, too. If a PLC reads this meter over EtherNet/IP, take
     ## modbus:// off the address: Modbus might stop the PLC's reading.
+";
+
+/// It was named by its port.
+const SERIAL: &str = "    \
+    ## Every meter on this line has a unit_id of its own, and all have the same
+    ## baud_rate and parity; Telegraf's user needs to be in the port's group:
+    ## sudo usermod -aG dialout telegraf
 ";
 
 /// Nobody seems to be connected: Modbus gives energy.

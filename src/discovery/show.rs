@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::found::Device;
-use super::recommend::{self, Found};
+use super::recommend::{self, Found, ReadOver};
 use crate::display::{Page, TextTable};
 
 /// The table, and the configuration of the meters in it.
@@ -50,7 +50,7 @@ pub fn configuration(devices: &[Device]) -> String {
     let meters = devices.iter().filter(|device| device.is_meter).map(|device| Found {
         name: format!("pm500-{}", device.identity.serial),
         address: device.address.to_string(),
-        modbus: false,
+        read_over: ReadOver::EtherNetIp,
         // Bit 0 of the status: somebody has a connection that he owns.
         owned: device.identity.status & 1 != 0,
     });

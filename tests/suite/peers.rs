@@ -7,6 +7,8 @@ use std::process::Command;
 
 use rust_ethernet_ip::EipClient;
 use serde_json::{Value, json};
+use telegraf_pm500::host::pty;
+use tokio::runtime::Builder;
 
 use crate::common::capture::Capture;
 use crate::common::meter::{ALARM, ENERGY, Meter, POWER, VOLTAGE_CURRENT, WordOrder};
@@ -107,6 +109,35 @@ fn frames_of_a_serial_line_over_tcp_equal_what_a_pymodbus_server_holds() {
         "[[inputs.powermonitor_500]]\nstate_file = \"\"\n[[inputs.powermonitor_500.meter]]\naddress = \"modbus://{}\"\n\
          transmission_mode = \"RTUoverTCP\"\nunit_id = 17\ntables = [\"realtime\", \"energy\", \"alarm\"]\n",
         server.address
+    );
+    let config = config(&scratch, &text);
+
+    let lines = run(&mut telegraf_pm500(&["--once", "--config", config.to_str().unwrap()]), "");
+
+    let points = points(&lines);
+    assert_realtime_and_alarm(&points, &meter);
+    assert_energy(&points, &meter);
+    let requests = server.requests();
+    assert!(requests.iter().all(|request| request["unit"] == 17), "{requests:#?}");
+}
+
+#[test]
+fn pymodbus_at_a_serial_line_is_read_as_the_meter_that_it_serves() {
+    let scratch = scratch("serial_pymodbus");
+    let meter = Meter::loaded();
+    // Two ports with a wire between them.
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let entered = runtime.enter();
+    let ((mut one, its), (mut other, ours)) = (pty::open_pair(None).unwrap(), pty::open_pair(None).unwrap());
+    runtime.spawn(async move { tokio::io::copy_bidirectional(&mut one, &mut other).await });
+    drop(entered);
+    let registers = meter.registers(WordOrder::LowFirst);
+    let port = its.path().to_str().unwrap();
+    let server = Server::start_with("modbus_server.py", &registers, &scratch, &[port]);
+    let text = format!(
+        "[[inputs.powermonitor_500]]\nstate_file = \"\"\n[[inputs.powermonitor_500.meter]]\naddress = \"file://{}\"\n\
+         baud_rate = 19200\nunit_id = 17\ntables = [\"realtime\", \"energy\", \"alarm\"]\n",
+        ours.path().display()
     );
     let config = config(&scratch, &text);
 
