@@ -109,6 +109,9 @@ impl FaultLog {
         }
         for Exchange { layer, words, bytes } in &exchanges.kept {
             if !self.ration.take() {
+                if self.ration.left_out() == 1 {
+                    log::debug!("{}more exchanges within this minute are counted only", self.prefix);
+                }
                 continue;
             }
             log::debug!("{}{layer}: {words}", self.prefix);

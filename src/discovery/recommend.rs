@@ -55,8 +55,8 @@ const OWNED: &str = "    \
 
 /// It was named as a Modbus meter.
 const MODBUS: &str = "    \
-    ## Modbus gives energy, too. If a PLC reads this meter over EtherNet/IP, take
-    ## modbus:// off the address: Modbus might stop the PLC's reading.
+    ## Modbus gives energy, too. If a PLC reads this meter over EtherNet/IP, it
+    ## might stop that: take modbus:// off the address then.
 ";
 
 /// It was named by its port.

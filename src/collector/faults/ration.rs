@@ -39,6 +39,11 @@ impl Ration {
         room
     }
 
+    /// How many had no room so far.
+    pub(super) fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
     /// Counts exchanges that nobody kept.
     pub(super) fn leave_out(&mut self, more: u64) {
         self.left_out += more;
@@ -57,6 +62,7 @@ mod tests {
         ration.leave_out(5);
         assert_eq!(ration.renew(start + LASTS / 2), None);
         assert!(!ration.take());
+        assert_eq!(ration.left_out(), 100 - u64::from(EXCHANGES) + 6);
         assert_eq!(ration.renew(start + LASTS), Some(100 - u64::from(EXCHANGES) + 6));
         assert!(ration.take());
         assert_eq!(ration.renew(start + 2 * LASTS), None);
