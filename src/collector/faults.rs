@@ -13,8 +13,10 @@ use crate::source::{Exchange, Exchanges, Failure, FailureKind, Notice};
 use super::damper::{Damper, Fate, Tell};
 use super::event::Event;
 use super::listening;
+use listeners::Listeners;
 use ration::Ration;
 
+mod listeners;
 mod ration;
 
 /// Bytes of a reply that are shown.
@@ -38,6 +40,8 @@ enum Fault {
     Down(FailureKind),
     /// A table was not read.
     Table(Table, FailureKind),
+    /// An assembly is not heard, for this reason.
+    Unheard(u16, String),
     /// Something happened, to these fields.
     Event(&'static str, String),
 }
@@ -54,6 +58,7 @@ pub struct FaultLog {
     texts: BTreeMap<Fault, String>,
     /// Of exchanges in words.
     ration: Ration,
+    listeners: Listeners,
 }
 
 impl FaultLog {
@@ -66,6 +71,7 @@ impl FaultLog {
             damper: Damper::new(),
             texts: BTreeMap::new(),
             ration: Ration::default(),
+            listeners: Listeners::default(),
         }
     }
 
@@ -128,9 +134,27 @@ impl FaultLog {
         log::debug!("{}received: {exhibit}", self.prefix);
     }
 
-    /// What happened to a listener; returns the event, where something was lost or is back.
-    pub fn tell(&self, notice: &Notice) -> Option<Event> {
+    /// What happened to a listener; returns the events, where something was lost or is back.
+    pub fn tell(&mut self, notices: &[Notice]) -> Vec<Event> {
+        notices.iter().filter_map(|notice| self.tell_one(notice)).collect()
+    }
+
+    fn tell_one(&mut self, notice: &Notice) -> Option<Event> {
+        let text = listening::sentence(notice);
+        if let Some((assembly, reason)) = self.listeners.lost(notice) {
+            let kind = Fault::Unheard(assembly, reason);
+            let tell = self.damper.began(kind.clone(), now());
+            self.say(log::Level::Warn, tell, &text);
+            self.texts.insert(kind, text);
+            return listening::event(notice);
+        }
+        let ended = self.listeners.found(notice);
+        let ended = ended.into_iter().map(|(assembly, reason)| Fault::Unheard(assembly, reason));
+        // All of them are ended, said or not.
+        let said: Vec<bool> = ended.map(|kind| self.damper.ended(&kind, now())).collect();
+        let counted = !said.is_empty() && !said.contains(&true);
         let level = match notice {
+            Notice::Heard { .. } if counted => log::Level::Debug,
             Notice::Heard { .. } | Notice::Tag { .. } => log::Level::Info,
             Notice::Lost { .. }
             | Notice::Unheard { .. }
@@ -138,7 +162,7 @@ impl FaultLog {
             | Notice::ShortReads { .. }
             | Notice::Torn { .. } => log::Level::Warn,
         };
-        log::log!(level, "{}{}", self.prefix, listening::sentence(notice));
+        log::log!(level, "{}{text}", self.prefix);
         listening::event(notice)
     }
 
@@ -251,7 +275,7 @@ impl FaultLog {
         for (kind, fate, flaps) in self.damper.look(now()) {
             let last = self.texts.get(&kind).map(String::as_str).unwrap_or_default();
             let prefix = match &kind {
-                Fault::Link | Fault::Down(_) | Fault::Event(..) => self.prefix.clone(),
+                Fault::Link | Fault::Down(_) | Fault::Unheard(..) | Fault::Event(..) => self.prefix.clone(),
                 Fault::Table(table, _) => format!("{}table {table}: ", self.prefix),
             };
             let outages = flaps.of("outages");
@@ -259,6 +283,7 @@ impl FaultLog {
             let well = match &kind {
                 Fault::Link | Fault::Down(_) => self.outage.is_none(),
                 Fault::Table(table, _) => !self.tables.contains_key(table),
+                Fault::Unheard(assembly, _) => self.listeners.hears(*assembly),
                 Fault::Event(..) => false,
             };
             match fate {

@@ -85,6 +85,8 @@ pub struct Health {
     pub tables_failed: usize,
     /// Slowest reply of the last gather.
     pub response_time: Option<Duration>,
+    /// How long the last gather had the line that the meter shares with others.
+    pub line_time: Option<Duration>,
     /// Packet interval of what is heard.
     pub rpi: Option<Duration>,
     /// Counters of the sources.
@@ -110,6 +112,7 @@ impl Default for Health {
             tables_ok: 0,
             tables_failed: 0,
             response_time: None,
+            line_time: None,
             rpi: None,
             traffic: Traffic::default(),
             values_dropped: 0,
@@ -146,6 +149,7 @@ impl Health {
 
     /// The meter was due and left alone, because it did not answer before.
     pub fn left_alone(&mut self, due: TableSet) {
-        (self.tables_ok, self.tables_failed, self.response_time) = (0, due.len(), None);
+        (self.tables_ok, self.tables_failed) = (0, due.len());
+        (self.response_time, self.line_time) = (None, None);
     }
 }

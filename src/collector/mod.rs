@@ -297,9 +297,9 @@ impl Collector {
         let Asked { mut answer, failures } = self.wire.read(wanted, readings).await;
         self.account(&mut answer);
         self.health.response_time = answer.slowest;
+        self.health.line_time = answer.line_time;
         self.health.rpi = self.wire.rpi();
-        let told = answer.notices.iter().filter_map(|notice| self.faults.tell(notice));
-        let mut events: Vec<Event> = told.collect();
+        let mut events = self.faults.tell(&answer.notices);
         events.extend(self.follow_link(answer.link));
         if self.history.hold(self.wire.open_connections(), self.wire.packet_intervals()) {
             self.state.remember(&self.config.name, self.history.record());

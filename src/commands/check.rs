@@ -21,6 +21,7 @@ use crate::meter::Table;
 use crate::meter::physics::MapCheck;
 use crate::source::Shared;
 
+use super::line_time;
 use super::meters::Meters;
 use super::{GOOD, MAP_CONTRADICTED, METER_FAILED, answer};
 
@@ -225,6 +226,10 @@ fn table(all: &[Checked], page: Page) -> String {
             text += &page.fold("", &format!("{}: {line}", report.config.name), "    ");
             text.push('\n');
         }
+    }
+    for line in line_time::in_words(all.iter().map(|checked| &checked.report)) {
+        text += &page.fold("", &line, "    ");
+        text.push('\n');
     }
     text
 }

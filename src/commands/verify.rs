@@ -168,6 +168,7 @@ fn plan(args: &VerifyArgs, meter: &MeterConfig, profile: Arc<Profile>) -> Plan {
             close_after_gather: false,
             max_registers: 125,
             pause: Duration::ZERO,
+            patience: Duration::ZERO,
         },
         profile,
         readings: args.duration.map_or(args.readings, times),

@@ -289,6 +289,7 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
             unit_id: options.unit_id.unwrap_or(1),
             close_after_gather: options.close_after_gather.unwrap_or(serial.is_none()),
             max_registers: options.max_registers.map_or(125, |registers| registers.0),
+            patience: options.interval.unwrap_or(super::DEFAULT_INTERVAL),
             pause: pause.max(serial.map_or(Duration::ZERO, serial::Settings::silence)),
         },
     };

@@ -114,6 +114,8 @@ pub struct Answer {
     pub traffic: Traffic,
     /// Slowest reply.
     pub slowest: Option<Duration>,
+    /// How long it had the line to itself that it shares with others.
+    pub line_time: Option<Duration>,
     /// What happened to a listener.
     pub notices: Vec<Notice>,
     /// What was received and could not be used.
@@ -215,11 +217,18 @@ impl Deadline {
         self.at
     }
 
+    /// This one, or the end of another time from now on, whichever is later.
+    fn or_within(self, limit: Duration) -> Deadline {
+        let other = Deadline::within(limit);
+        if other.at > self.at { other } else { self }
+    }
+
     /// Why nothing was read where others kept the line.
     fn without_a_turn(self) -> Failure {
         let limit = humantime::format_duration(self.limit);
         FailureKind::Timeout.because(format!(
-            "others had the line for {limit} (gather_timeout): meters behind one address are asked one after the other"
+            "others had the line for {limit}: meters on one line are asked one after the other, and a round of them must \
+             fit into the interval; \"check\" measures it"
         ))
     }
 

@@ -425,7 +425,7 @@ fn check_answers_with_the_exit_code_and_a_row_for_each_meter() {
     let good = check(&meters.eip(0), "");
     assert_eq!((good.code, good.out.lines().count()), (Some(0), 3), "{good:#?}");
     let closed = check(&fake::closed(), "");
-    assert_eq!((closed.code, closed.out.lines().count()), (Some(2), 4), "{closed:#?}");
+    assert_eq!((closed.code, closed.out.lines().count()), (Some(2), 3), "{closed:#?}");
     assert!(closed.out.contains("connection_failed"), "{closed:#?}");
 
     // A meter that has the line voltages where the map has the phase voltages.

@@ -44,8 +44,13 @@ async fn every_field_is_true_over_modbus_in_both_word_orders_with_and_without_a_
     let tables = [Table::Realtime, Table::Energy, Table::Alarm, Table::Settings, Table::Info];
     for (word_order, hole) in [(WordOrder::LowFirst, false), (WordOrder::HighFirst, true)] {
         let meter = meter(Options { word_order, hole, ..frozen() }).await;
-        let settings =
-            Settings { unit_id: 1, close_after_gather: true, max_registers: 125, pause: Duration::ZERO };
+        let settings = Settings {
+            unit_id: 1,
+            close_after_gather: true,
+            max_registers: 125,
+            pause: Duration::ZERO,
+            patience: Duration::ZERO,
+        };
         let mut reading = Reading::new(modbus(meter.modbus(), PATIENT, settings), Profile::built_in());
         reading.word_order = word_order;
         for _ in 0..2 {

@@ -2,6 +2,7 @@
 //! turn.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use telegraf_pm500::meter::{Table, Value};
 use telegraf_pm500::simulator::{Line, LineDefects, LineFault, LineOptions, Options};
@@ -232,4 +233,21 @@ fn a_line_that_cannot_carry_what_its_meters_are_asked_is_refused_with_the_figure
     let expected =
         "the serial port /dev/ttyS0 cannot carry this: at 19200 baud 31 meters on it would take at least";
     assert!(refused.error().contains(expected), "{}", refused.error());
+}
+
+#[test]
+fn a_round_that_takes_longer_than_a_gather_may_costs_no_meter_its_turn_and_check_measures_it() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let slow = Duration::from_millis(120);
+    let options = LineOptions { units: 4, answer_time: slow, ..LineOptions::default() };
+    let line = runtime.block_on(Line::start(options)).unwrap();
+    let block = block(&format!("file://{}", line.path().unwrap().display()), "RTU", 1..=4);
+    // Each has the time that it needs, and four of them have not.
+    let block = block.replace("interval = \"1s\"", "interval = \"10s\"\ngather_timeout = \"1s\"");
+    let config = config(&scratch("serial_slow"), &block);
+    let once = run(&["--once", "--config", config.to_str().unwrap()]);
+    assert_eq!(once.code, Some(0), "{}", once.err);
+    let check = run(&["check", "--config", config.to_str().unwrap()]);
+    assert!(check.out.contains("a round of its 4 meters with all tables takes "), "{}", check.out);
+    assert!(check.out.contains(" of the interval of 10s"), "{}", check.out);
 }

@@ -53,6 +53,7 @@ impl Run {
                 close_after_gather: false,
                 max_registers: 125,
                 pause: Duration::ZERO,
+                patience: Duration::ZERO,
             },
             profile: profile.clone(),
             readings: self.readings,

@@ -76,6 +76,7 @@ impl Source for Script {
                 frames_lost: lost,
                 frames_dropped: dropped,
             },
+            line_time: None,
             slowest: step.slowest_us.map(Duration::from_micros),
             notices: step.said.iter().map(notice).collect(),
             exhibits: Vec::new(),

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::line::Line;
 use super::transport::{Connect, Tcp};
@@ -69,6 +69,8 @@ pub struct Settings {
     pub max_registers: u16,
     /// Time without a byte before each request, for a serial line and for slow converters.
     pub pause: Duration,
+    /// How long it may wait for its turn, where that is longer than the time for its gather.
+    pub patience: Duration,
 }
 
 /// Reads one meter over Modbus, on a line that others may share.
@@ -98,15 +100,19 @@ impl<C: Connect> Source for Modbus<C> {
 
     async fn read(&mut self, wanted: &[Span], deadline: Deadline) -> Answer {
         let Modbus { line, unit } = self;
-        let Ok(mut port) = timeout_at(deadline.at(), line.turn()).await else {
-            let failure = deadline.without_a_turn();
+        // A round of a slow line may take longer than a gather.
+        let turn = deadline.or_within(unit.patience());
+        let Ok(mut port) = timeout_at(turn.at(), line.turn()).await else {
+            let failure = turn.without_a_turn();
             return Answer {
                 failures: wanted.iter().map(|span| (*span, failure.clone())).collect(),
                 ..Answer::default()
             };
         };
         // Its own time begins with its turn: who waits for others is not late itself.
-        let answer = unit.read(&mut port, wanted, deadline.renewed()).await;
+        let begun = Instant::now();
+        let mut answer = unit.read(&mut port, wanted, deadline.renewed()).await;
+        answer.line_time = Some(begun.elapsed());
         // Whoever waits gets the connection as it is.
         if unit.closes_after_gather() && !port.is_awaited() {
             port.close().await;

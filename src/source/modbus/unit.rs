@@ -1,7 +1,7 @@
 //! One unit behind a port: how it is asked, and what follows from its answers.
 
 use std::collections::VecDeque;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, timeout_at};
 use tokio_modbus::ExceptionCode;
@@ -61,6 +61,11 @@ impl Unit {
     /// Its number behind the port.
     pub(super) fn id(&self) -> u8 {
         self.settings.unit_id
+    }
+
+    /// How long it may wait for its turn.
+    pub(super) fn patience(&self) -> Duration {
+        self.settings.patience
     }
 
     /// Whether the connection is to be given back after each read.

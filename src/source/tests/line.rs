@@ -53,7 +53,13 @@ impl Gateway {
         Modbus::on(
             line,
             TIMEOUTS,
-            Settings { unit_id, close_after_gather, max_registers: 125, pause: Duration::ZERO },
+            Settings {
+                unit_id,
+                close_after_gather,
+                max_registers: 125,
+                pause: Duration::ZERO,
+                patience: Duration::ZERO,
+            },
         )
     }
 }
@@ -177,8 +183,13 @@ fn late_line() -> (Modbus<Memory>, Asked) {
         }
     });
     let line = Line::new(Port::new(way, TransmissionMode::RtuOverTcp));
-    let settings =
-        Settings { unit_id: 1, close_after_gather: false, max_registers: 125, pause: Duration::ZERO };
+    let settings = Settings {
+        unit_id: 1,
+        close_after_gather: false,
+        max_registers: 125,
+        pause: Duration::ZERO,
+        patience: Duration::ZERO,
+    };
     (Modbus::on(line, TIMEOUTS, settings), asked)
 }
 

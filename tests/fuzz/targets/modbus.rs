@@ -45,6 +45,7 @@ async fn gather_twice(server: SocketAddr) {
         close_after_gather: false,
         max_registers: MOST_REGISTERS,
         pause: Duration::ZERO,
+        patience: Duration::ZERO,
     };
     let endpoint = Endpoint { host: server.ip().to_string(), port: server.port() };
     let timeouts = Timeouts { connect: PATIENCE, request: PATIENCE };
