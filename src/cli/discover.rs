@@ -9,8 +9,8 @@ use super::duration;
 /// Options of `discover`.
 #[derive(Debug, Args)]
 pub struct DiscoverArgs {
-    /// Ask these instead of everybody: `192.168.1.50`, `192.168.1.10-192.168.1.50`, `192.168.1.10-50` or `192.168.1.0/24`; at most 1024
-    /// addresses
+    /// Ask these instead of everybody: `192.168.1.50`, `192.168.1.10-192.168.1.50`, `192.168.1.10-50` or
+    /// `192.168.1.0/24`; at most 1024 addresses
     #[arg(value_name = "ADDRESS|RANGE", conflicts_with = "interface")]
     pub targets: Vec<String>,
     /// Broadcast on this interface only; may be repeated

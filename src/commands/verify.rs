@@ -166,9 +166,7 @@ fn plan(args: &VerifyArgs, meter: &MeterConfig, profile: Arc<Profile>) -> Plan {
         settings: modbus::Settings {
             unit_id: args.unit_id,
             close_after_gather: false,
-            max_registers: 125,
-            pause: Duration::ZERO,
-            patience: Duration::ZERO,
+            ..modbus::Settings::USUAL
         },
         profile,
         readings: args.duration.map_or(args.readings, times),

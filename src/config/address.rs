@@ -1,5 +1,6 @@
 //! Where a meter is: a host name or IP address, a port if it is not the usual one, and the protocol if it is
-//! written before it, as in `modbus://192.168.1.50`; or a serial port, as in `file:///dev/ttyUSB0`. Files and arguments write it in the same way.
+//! written before it, as in `modbus://192.168.1.50`; or a serial port, as in `file:///dev/ttyUSB0`. Files and
+//! arguments write it in the same way.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -145,3 +145,40 @@ fn load(meter: &MeterConfig, settings: Settings) -> f64 {
     };
     meter.tables.iter().map(|table| takes(table).as_secs_f64() / meter.period(table).as_secs_f64()).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, Overrides};
+
+    /// What is said of two meters of one port with these options.
+    fn refused(one: &str, two: &str) -> String {
+        let meter = |unit: u8, options: &str| {
+            format!(
+                "[[inputs.powermonitor_500.meter]]\nname = \"{unit}\"\naddress = \"file:///dev/ttyS0\"\nunit_id = {unit}\n\
+                 {options}\n"
+            )
+        };
+        let text = format!("[[inputs.powermonitor_500]]\n{}{}", meter(1, one), meter(2, two));
+        Config::parse(&text, &Overrides::default()).map_or_else(|error| error.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn meters_of_one_port_agree_on_its_line_and_leave_room_on_it_for_each_other() {
+        assert_eq!(refused("", "baud_rate = 9600"), "");
+        for (one, two, said) in [
+            ("parity = \"E\"", "", "differ from those of meter \"1\" on the same serial port /dev/ttyS0"),
+            ("", "stop_bits = 2", "a line has one of each"),
+            ("", "transmission_mode = \"TCP\"", "a serial port needs transmission_mode = \"RTU\" or none"),
+            ("", "connection = \"explicit\"", "name two protocols"),
+            (
+                "interval = \"200ms\"",
+                "interval = \"200ms\"",
+                "at 9600 baud 2 meters on it would take at least",
+            ),
+            ("pause_between_requests = \"6s\"", "", "cannot carry this"),
+        ] {
+            let refusal = refused(one, two);
+            assert!(refusal.contains(said), "{one} {two}: {refusal}");
+        }
+    }
+}

@@ -1,7 +1,5 @@
 //! A frozen meter read over EtherNet/IP and over Modbus TCP gives the true numbers, and is never written to.
 
-use std::time::Duration;
-
 use telegraf_pm500::meter::WordOrder;
 use telegraf_pm500::meter::profile::PASSWORD_REGISTER;
 use telegraf_pm500::meter::{Profile, Readings, Table, Use};
@@ -44,13 +42,7 @@ async fn every_field_is_true_over_modbus_in_both_word_orders_with_and_without_a_
     let tables = [Table::Realtime, Table::Energy, Table::Alarm, Table::Settings, Table::Info];
     for (word_order, hole) in [(WordOrder::LowFirst, false), (WordOrder::HighFirst, true)] {
         let meter = meter(Options { word_order, hole, ..frozen() }).await;
-        let settings = Settings {
-            unit_id: 1,
-            close_after_gather: true,
-            max_registers: 125,
-            pause: Duration::ZERO,
-            patience: Duration::ZERO,
-        };
+        let settings = Settings::USUAL;
         let mut reading = Reading::new(modbus(meter.modbus(), PATIENT, settings), Profile::built_in());
         reading.word_order = word_order;
         for _ in 0..2 {

@@ -20,13 +20,7 @@ const USUAL: [Table; 3] = [Table::Realtime, Table::Energy, Table::Alarm];
 /// Every table that Modbus gives.
 const ALL: [Table; 5] = [Table::Realtime, Table::Energy, Table::Alarm, Table::Settings, Table::Info];
 
-const SETTINGS: Settings = Settings {
-    unit_id: 1,
-    close_after_gather: true,
-    max_registers: 125,
-    pause: Duration::ZERO,
-    patience: Duration::ZERO,
-};
+const SETTINGS: Settings = Settings::USUAL;
 
 /// Where a packet's parts stand.
 const UNIT: usize = 6;

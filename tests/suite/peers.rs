@@ -3,6 +3,7 @@
 //! frames and InfluxData's decoder to judge the lines. `tests/run.sh` sets them up and runs this.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::process::Command;
 
 use rust_ethernet_ip::EipClient;
@@ -105,18 +106,23 @@ fn frames_of_a_serial_line_over_tcp_equal_what_a_pymodbus_server_holds() {
     let meter = Meter::loaded();
     let registers = meter.registers(WordOrder::LowFirst);
     let server = Server::start_with("modbus_server.py", &registers, &scratch, &["rtu"]);
+    let address = format!("modbus://{}", server.address);
+    assert_unit_17_is_read(&scratch, &address, "transmission_mode = \"RTUoverTCP\"", &server, &meter);
+}
+
+/// The meter that a server of frames holds is read as it is there, and no other unit is asked.
+fn assert_unit_17_is_read(scratch: &Path, address: &str, option: &str, server: &Server, meter: &Meter) {
     let text = format!(
-        "[[inputs.powermonitor_500]]\nstate_file = \"\"\n[[inputs.powermonitor_500.meter]]\naddress = \"modbus://{}\"\n\
-         transmission_mode = \"RTUoverTCP\"\nunit_id = 17\ntables = [\"realtime\", \"energy\", \"alarm\"]\n",
-        server.address
+        "[[inputs.powermonitor_500]]\nstate_file = \"\"\n[[inputs.powermonitor_500.meter]]\naddress = \"{address}\"\n\
+         {option}\nunit_id = 17\ntables = [\"realtime\", \"energy\", \"alarm\"]\n"
     );
-    let config = config(&scratch, &text);
+    let config = config(scratch, &text);
 
     let lines = run(&mut telegraf_pm500(&["--once", "--config", config.to_str().unwrap()]), "");
 
     let points = points(&lines);
-    assert_realtime_and_alarm(&points, &meter);
-    assert_energy(&points, &meter);
+    assert_realtime_and_alarm(&points, meter);
+    assert_energy(&points, meter);
     let requests = server.requests();
     assert!(requests.iter().all(|request| request["unit"] == 17), "{requests:#?}");
 }
@@ -134,20 +140,8 @@ fn pymodbus_at_a_serial_line_is_read_as_the_meter_that_it_serves() {
     let registers = meter.registers(WordOrder::LowFirst);
     let port = its.path().to_str().unwrap();
     let server = Server::start_with("modbus_server.py", &registers, &scratch, &[port]);
-    let text = format!(
-        "[[inputs.powermonitor_500]]\nstate_file = \"\"\n[[inputs.powermonitor_500.meter]]\naddress = \"file://{}\"\n\
-         baud_rate = 19200\nunit_id = 17\ntables = [\"realtime\", \"energy\", \"alarm\"]\n",
-        ours.path().display()
-    );
-    let config = config(&scratch, &text);
-
-    let lines = run(&mut telegraf_pm500(&["--once", "--config", config.to_str().unwrap()]), "");
-
-    let points = points(&lines);
-    assert_realtime_and_alarm(&points, &meter);
-    assert_energy(&points, &meter);
-    let requests = server.requests();
-    assert!(requests.iter().all(|request| request["unit"] == 17), "{requests:#?}");
+    let address = format!("file://{}", ours.path().display());
+    assert_unit_17_is_read(&scratch, &address, "baud_rate = 19200", &server, &meter);
 }
 
 #[test]

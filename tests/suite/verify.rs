@@ -48,13 +48,7 @@ impl Run {
         let plan = Plan {
             eip: Some(endpoint(meter.eip())),
             modbus: self.beside.then(|| endpoint(meter.modbus())),
-            settings: modbus::Settings {
-                unit_id: 1,
-                close_after_gather: false,
-                max_registers: 125,
-                pause: Duration::ZERO,
-                patience: Duration::ZERO,
-            },
+            settings: modbus::Settings { close_after_gather: false, ..modbus::Settings::USUAL },
             profile: profile.clone(),
             readings: self.readings,
             interval: Duration::from_millis(200),

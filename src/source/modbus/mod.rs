@@ -73,6 +73,17 @@ pub struct Settings {
     pub patience: Duration,
 }
 
+impl Settings {
+    /// Of a meter that is alone on its way.
+    pub const USUAL: Settings = Settings {
+        unit_id: 1,
+        close_after_gather: true,
+        max_registers: 125,
+        pause: Duration::ZERO,
+        patience: Duration::ZERO,
+    };
+}
+
 /// Reads one meter over Modbus, on a line that others may share.
 #[derive(Debug)]
 pub struct Modbus<C: Connect = Tcp> {

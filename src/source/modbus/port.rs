@@ -146,3 +146,23 @@ async fn fall_silent(stream: &mut impl Stream) {
     let mut bytes = [0; 256];
     while let Ok(Ok(1..)) = timeout(SILENCE, stream.read(&mut bytes)).await {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::tcp::Protocol;
+    use crate::source::Endpoint;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_is_silent_for_the_pause_between_an_answer_and_the_next_request() {
+        let endpoint = Endpoint { host: "meter".to_owned(), port: 502 };
+        let way = Tcp { endpoint, protocol: Protocol::ModbusTcp };
+        let (mut port, pause) = (Port::new(way, TransmissionMode::Rtu), Duration::from_millis(20));
+        let start = Instant::now();
+        port.asks(2, pause).await;
+        assert_eq!(start.elapsed(), Duration::ZERO, "nobody was asked before");
+        port.rests();
+        port.asks(2, pause).await;
+        assert!(start.elapsed() >= pause);
+    }
+}

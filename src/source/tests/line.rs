@@ -50,17 +50,7 @@ impl Gateway {
     fn unit(&self, unit_id: u8, close_after_gather: bool) -> Modbus<Memory> {
         let line: Line<Port<Memory>> =
             self.lines.to((), || Port::new(self.way.clone(), TransmissionMode::Tcp));
-        Modbus::on(
-            line,
-            TIMEOUTS,
-            Settings {
-                unit_id,
-                close_after_gather,
-                max_registers: 125,
-                pause: Duration::ZERO,
-                patience: Duration::ZERO,
-            },
-        )
+        Modbus::on(line, TIMEOUTS, Settings { unit_id, close_after_gather, ..Settings::USUAL })
     }
 }
 
@@ -183,13 +173,7 @@ fn late_line() -> (Modbus<Memory>, Asked) {
         }
     });
     let line = Line::new(Port::new(way, TransmissionMode::RtuOverTcp));
-    let settings = Settings {
-        unit_id: 1,
-        close_after_gather: false,
-        max_registers: 125,
-        pause: Duration::ZERO,
-        patience: Duration::ZERO,
-    };
+    let settings = Settings { close_after_gather: false, ..Settings::USUAL };
     (Modbus::on(line, TIMEOUTS, settings), asked)
 }
 

@@ -45,13 +45,7 @@ impl Meter {
         let (way, arrivals) = Memory::new();
         let asked = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(serve(arrivals, Arc::new(Mutex::new(script)), asked.clone()));
-        let settings = Settings {
-            unit_id: 1,
-            close_after_gather: false,
-            max_registers: 125,
-            pause: Duration::ZERO,
-            patience: Duration::ZERO,
-        };
+        let settings = Settings { close_after_gather: false, ..Settings::USUAL };
         Meter { source: Modbus::new(way, TIMEOUTS, settings), asked, traffic: Traffic::default() }
     }
 

@@ -40,13 +40,7 @@ pub(crate) fn run(data: &[u8]) {
 
 async fn gather_twice(server: SocketAddr) {
     let profile = Profile::built_in();
-    let settings = Settings {
-        unit_id: 1,
-        close_after_gather: false,
-        max_registers: MOST_REGISTERS,
-        pause: Duration::ZERO,
-        patience: Duration::ZERO,
-    };
+    let settings = Settings { close_after_gather: false, max_registers: MOST_REGISTERS, ..Settings::USUAL };
     let endpoint = Endpoint { host: server.ip().to_string(), port: server.port() };
     let timeouts = Timeouts { connect: PATIENCE, request: PATIENCE };
     let way = Tcp { endpoint, protocol: Protocol::ModbusTcp };
