@@ -19,7 +19,8 @@ use super::tag::AssemblyTag;
 #[derive(Debug, Clone, Args)]
 pub struct MeterArgs {
     /// Meters: HOST or eip://HOST for EtherNet/IP, modbus://HOST for Modbus TCP, logix://HOST for a controller that has
-    /// the meter in its tags, each with :PORT if need be, and with NAME= before it to name it
+    /// the meter in its tags, each with :PORT if need be; file:///dev/ttyUSB0 for one at a serial port; and with NAME=
+    /// before it to name it
     #[arg(value_name = "METER")]
     pub meters: Vec<Named>,
     /// Read the meters of this configuration file instead

@@ -46,7 +46,7 @@ pub enum AddressError {
     #[error("\"{0}\" has no // after its protocol, write {1}://{2}")]
     NoSlashes(String, Scheme, String),
     /// A serial port that is not written as one.
-    #[error("\"{0}\" is written file:///dev/ttyUSB0 (with three slashes) as an address")]
+    #[error("\"{0}\" is no address; a serial port is written with three slashes, as file:///dev/ttyUSB0")]
     Device(String),
     /// A path behind the address.
     #[error("\"{0}\" goes on after the address, write HOST, eip://HOST, modbus://HOST or logix://HOST")]
