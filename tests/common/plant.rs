@@ -166,7 +166,7 @@ impl Plant {
         let held: Vec<Table> = tables.iter().map(|(table, ..)| *table).collect();
         // The past begins before the plugin does.
         let mut truth = Truth::of(&held, PAST);
-        truth.look(meter);
+        truth.look(|table, name| meter.expected(table, name));
         Post {
             kind,
             option,
@@ -215,7 +215,7 @@ impl Plant {
 
     pub(crate) fn look(&mut self) {
         for (post, meter) in self.posts.iter_mut().zip(self.simulated.meters()) {
-            post.truth.look(meter);
+            post.truth.look(|table, name| meter.expected(table, name));
         }
     }
 
@@ -265,7 +265,7 @@ impl Plant {
             }
             Trouble::CounterReset => {
                 // A counter has risen since the last look, and what it had reached is about to be gone.
-                post.truth.look(self.simulated.meter(at));
+                post.truth.look(|table, name| self.simulated.meter(at).expected(table, name));
                 self.simulated.meter(at).reset_counters();
             }
             Trouble::Controller(fault) => {

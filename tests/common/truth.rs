@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use telegraf_pm500::lines::schema::COUNTING_SINCE;
 use telegraf_pm500::meter::{Profile, Table, Use, Value as Held};
-use telegraf_pm500::simulator::SimulatedMeter;
 
 use super::line::{Line, Value};
 
@@ -37,15 +36,15 @@ impl Truth {
         Truth { elements, looks: VecDeque::new(), keep }
     }
 
-    /// Looks at what the meter holds now.
-    pub(crate) fn look(&mut self, meter: &SimulatedMeter) {
+    /// Looks at what the meter holds now, element by element.
+    pub(crate) fn look(&mut self, expected: impl Fn(Table, &str) -> Option<Held>) {
         let number = |value: Option<Held>| match value? {
             Held::Real(value) => Some(f64::from(value)),
             Held::Integer(value) => Some(value as f64),
             Held::Text(_) => None,
         };
         let now = SystemTime::now();
-        let held = self.elements.iter().map(|(table, name)| number(meter.expected(*table, name))).collect();
+        let held = self.elements.iter().map(|(table, name)| number(expected(*table, name))).collect();
         self.looks.push_back((now, held));
         let old = now - self.keep;
         while self.looks.front().is_some_and(|(at, _)| *at < old) {

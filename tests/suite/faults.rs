@@ -4,7 +4,7 @@
 //! cargo test --features wire-tests --test suite faults:: -- --nocapture
 //! ```
 //!
-//! prints the table that is kept in tests/results/faults.txt. Each row is one plugin with five meters behind relays, in
+//! prints the table that is kept in tests/results/faults.txt. Each row is one plugin with seven meters behind relays, in
 //! a network of its own; all rows run side by side, in about one and a half minutes, because an owner is looked for once
 //! a minute.
 
@@ -32,16 +32,20 @@ const OK: &[&str] = &["success"];
 const PARTIAL: &[&str] = &["partial"];
 const UNHARMED: Expected = [OK; TRANSPORTS.len()];
 /// What is listened to does not need the session; the alarm table, read explicitly, does.
-const fn session(explicit: &'static [&'static str], modbus: &'static [&'static str]) -> Expected {
-    [explicit, PARTIAL, PARTIAL, modbus, explicit]
+const fn session(
+    explicit: &'static [&'static str],
+    modbus: &'static [&'static str],
+    frames: &'static [&'static str],
+) -> Expected {
+    [explicit, PARTIAL, PARTIAL, modbus, explicit, frames, frames]
 }
 /// Frames do not come; the session lives. A controller keeps the last values, and says that its module is faulted.
-const UNHEARD: Expected = [OK, PARTIAL, PARTIAL, OK, STALE];
+const UNHEARD: Expected = [OK, PARTIAL, PARTIAL, OK, STALE, OK, OK];
 /// A PLC that leaves ends listening, and nothing else.
-const NO_OWNER: Expected = [OK, PARTIAL, OK, OK, OK];
+const NO_OWNER: Expected = [OK, PARTIAL, OK, OK, OK, OK, OK];
 /// The controller alone is in trouble.
 const fn controller(name: &'static str, fault: ControllerFault, said: &'static [&'static str]) -> Scene {
-    Scene(name, Fault::Controller(fault), [OK, OK, OK, OK, said])
+    Scene(name, Fault::Controller(fault), [OK, OK, OK, OK, said, OK, OK])
 }
 const STALE: &[&str] = &["stale"];
 const TIMEOUT: &[&str] = &["timeout"];
@@ -63,33 +67,41 @@ const fn udp(name: &'static str, spoil: FrameSpoil, expected: Expected) -> Scene
 /// owner leave.
 const SCENES: &[Scene] = &[
     tcp("replies 100 ms late", Spoil::Delayed(Duration::from_millis(100)), UNHARMED),
-    tcp("replies after timeout", Spoil::LateReply, session(TIMEOUT, PARTIAL)),
+    tcp("replies after timeout", Spoil::LateReply, session(TIMEOUT, PARTIAL, TIMEOUT)),
     tcp("replies in many segments", Spoil::Split, UNHARMED),
-    tcp("replies drip slowly", Spoil::SlowDrip(Duration::from_millis(20)), session(TIMEOUT, TIMEOUT)),
-    tcp("old and new reply merged", Spoil::Merged, session(BAD_DATA, PARTIAL)),
-    tcp("replies come twice", Spoil::Duplicate, session(BAD_DATA, OK)),
-    tcp("wrong session / unit", Spoil::WrongSession, session(BAD_DATA, BAD_DATA)),
-    tcp("wrong context / transaction", Spoil::WrongContext, session(BAD_DATA, BAD_DATA)),
-    tcp("wrong service / function", Spoil::WrongService, session(BAD_DATA, BAD_DATA)),
-    tcp("corrupt length", Spoil::CorruptLength, [BAD_DATA, PARTIAL, PARTIAL, TIMEOUT, TIMEOUT]),
-    tcp("closed instead of a reply", Spoil::Cut, session(FAILED, FAILED)),
-    tcp("replies lost", Spoil::Lost, session(TIMEOUT, TIMEOUT)),
-    tcp("reset", Spoil::Reset, session(FAILED, FAILED)),
-    tcp("half-open", Spoil::HalfOpen, session(TIMEOUT, TIMEOUT)),
-    tcp("connect refused", Spoil::Refused, session(FAILED, FAILED)),
+    tcp(
+        "replies drip slowly",
+        Spoil::SlowDrip(Duration::from_millis(20)),
+        session(TIMEOUT, TIMEOUT, TIMEOUT),
+    ),
+    tcp("old and new reply merged", Spoil::Merged, session(BAD_DATA, PARTIAL, BAD_DATA)),
+    tcp("replies come twice", Spoil::Duplicate, session(BAD_DATA, OK, OK)),
+    tcp("wrong session / unit", Spoil::WrongSession, session(BAD_DATA, BAD_DATA, BAD_DATA)),
+    tcp("wrong context / number / CRC", Spoil::WrongContext, session(BAD_DATA, BAD_DATA, TIMEOUT)),
+    tcp("wrong service / function", Spoil::WrongService, session(BAD_DATA, BAD_DATA, BAD_DATA)),
+    tcp(
+        "corrupt length",
+        Spoil::CorruptLength,
+        [BAD_DATA, PARTIAL, PARTIAL, TIMEOUT, TIMEOUT, TIMEOUT, TIMEOUT],
+    ),
+    tcp("closed instead of a reply", Spoil::Cut, session(FAILED, FAILED, FAILED)),
+    tcp("replies lost", Spoil::Lost, session(TIMEOUT, TIMEOUT, TIMEOUT)),
+    tcp("reset", Spoil::Reset, session(FAILED, FAILED, FAILED)),
+    tcp("half-open", Spoil::HalfOpen, session(TIMEOUT, TIMEOUT, TIMEOUT)),
+    tcp("connect refused", Spoil::Refused, session(FAILED, FAILED, FAILED)),
     udp("frames 300 ms late", FrameSpoil::Delayed(Duration::from_millis(300)), UNHARMED),
     udp("frames come twice", FrameSpoil::Duplicate, UNHARMED),
     udp("frames in wrong order", FrameSpoil::Reordered, UNHARMED),
     udp("two frames of three lost", FrameSpoil::SomeLost, UNHARMED),
     udp("frames and heartbeats lost", FrameSpoil::Lost, UNHEARD),
-    udp("heartbeats lost", FrameSpoil::HeartbeatsLost, [OK, OK, PARTIAL, OK, STALE]),
+    udp("heartbeats lost", FrameSpoil::HeartbeatsLost, [OK, OK, PARTIAL, OK, STALE, OK, OK]),
     udp("old frames replayed", FrameSpoil::Replayed, UNHARMED),
     udp("frames of another connection", FrameSpoil::WrongConnection, UNHARMED),
     udp("frames of wrong length", FrameSpoil::WrongLength, UNHEARD),
     udp("frames cut", FrameSpoil::Cut, UNHEARD),
     udp("frames corrupt", FrameSpoil::Corrupt, UNHEARD),
-    Scene("meter silent", Fault::Silent, [TIMEOUT, TIMEOUT, TIMEOUT, TIMEOUT, STALE]),
-    Scene("meter reboots", Fault::Reboot, [FAILED, &[], &[], FAILED, STALE]),
+    Scene("meter silent", Fault::Silent, [TIMEOUT, TIMEOUT, TIMEOUT, TIMEOUT, STALE, TIMEOUT, TIMEOUT]),
+    Scene("meter reboots", Fault::Reboot, [FAILED, &[], &[], FAILED, STALE, TIMEOUT, TIMEOUT]),
     Scene("owner closes and returns", Fault::OwnersStop, NO_OWNER),
     Scene("owner vanishes and returns", Fault::OwnersCrash, NO_OWNER),
     controller("controller silent", ControllerFault::Silent, TIMEOUT),

@@ -21,6 +21,10 @@ mod forward_open_reply;
 mod list_identity;
 #[path = "../fuzz/targets/modbus.rs"]
 mod modbus;
+#[path = "../fuzz/targets/modbus_rtu.rs"]
+mod modbus_rtu;
+#[path = "../fuzz/targets/modbus_server.rs"]
+mod modbus_server;
 #[path = "../fuzz/targets/profile.rs"]
 mod profile;
 #[path = "../fuzz/targets/runtime.rs"]
@@ -44,7 +48,7 @@ const BOUNDED: &str = "PM500_TEST_BOUNDED";
 const MOST_KIB: u32 = 256 * 1024;
 /// Single-byte changes of a seed; more positions than that are passed over evenly.
 const MOST_POSITIONS: usize = 256;
-/// The same where each input is a conversation over loopback.
+/// The same where each input is a long conversation.
 const MOST_TALKS: usize = 48;
 
 /// Replays the seeds of a target.
@@ -114,7 +118,8 @@ replayed! {
     config: MOST_POSITIONS,
     state_file: MOST_POSITIONS,
     tag_reply: MOST_POSITIONS,
-    modbus: MOST_TALKS,
+    modbus: MOST_POSITIONS,
+    modbus_rtu: MOST_TALKS,
     simulator: MOST_TALKS,
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! client ⇄ TCP ⇄ relay ⇄ TCP ⇄ meter    here: each request goes on, its reply comes back, the hook decides
 //! client ⇄ UDP ⇄ relay ⇄ UDP ⇄ meter    frames: class 1 both ways, each datagram judged alone
+//! client ⇄ pty ⇄ relay ⇄ TCP ⇄ line     a serial port, whose frames are judged like packets
 //! ```
 //!
 //! [`spoil`] has the faults by name. How each connection ended is remembered, so that a test can prove that the
@@ -10,6 +11,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,8 +22,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use frames::Frames;
+use port::Client;
+use telegraf_pm500::host::pty;
 
 pub(crate) mod frames;
+mod port;
+pub(crate) mod rtu;
 pub(crate) mod spoil;
 
 /// Longer than anything that works takes.
@@ -35,6 +41,15 @@ pub(crate) enum Framing {
     EtherNetIp,
     /// 6 bytes of header, the length of what follows at 4, big-endian.
     Modbus,
+    /// Requests of 8 bytes; replies tell their own length.
+    Rtu,
+}
+
+/// Which way a packet goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Request,
+    Reply,
 }
 
 /// One request and the meter's true reply to it, as packets.
@@ -82,6 +97,7 @@ type Hook = Box<dyn FnMut(&Exchange) -> Answer + Send>;
 
 /// A running relay; dropping it stops it.
 pub(crate) struct Relay {
+    /// Where clients come; before a serial port, where its line is.
     pub(crate) address: SocketAddr,
     framing: Framing,
     hook: Arc<Mutex<Hook>>,
@@ -114,7 +130,7 @@ impl Relay {
     ) -> Relay {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let hook: Arc<Mutex<Hook>> = Arc::new(Mutex::new(Box::new(|_| Answer::True)));
+        let hook = passes_on();
         let (say_end, ends) = watch::channel(Vec::new());
         let (open, mut is_open) = watch::channel(true);
         let mut task = JoinSet::new();
@@ -145,6 +161,7 @@ impl Relay {
                     number = ends.len();
                     ends.push(None);
                 });
+                client.set_nodelay(true).unwrap();
                 connections.spawn(async move {
                     let end = pass_on(client, (meter, local), framing, number, &hook, frames.as_deref()).await;
                     say_end.send_modify(|ends| ends[number] = Some(end.unwrap_or(End::ByMeter)));
@@ -152,6 +169,31 @@ impl Relay {
             }
         });
         Relay { address, framing, hook, ends, open, _task: task }
+    }
+
+    /// A relay at a serial port, which this link leads to, in front of a line's gateway. Where a connection would end
+    /// the adapter is pulled, and back at once unless it is refused.
+    pub(crate) fn at_port(link: &Path, line: SocketAddr) -> Relay {
+        let hook = passes_on();
+        let (say_end, ends) = watch::channel(Vec::new());
+        let (open, mut is_open) = watch::channel(true);
+        let mut task = JoinSet::new();
+        let (link, shared) = (link.to_owned(), hook.clone());
+        task.spawn(async move {
+            for number in 0.. {
+                if is_open.wait_for(|open| *open).await.is_err() {
+                    return;
+                }
+                let (master, _port) = pty::open_pair(Some(&link)).expect("the host has pseudo terminals");
+                say_end.send_modify(|ends| ends.push(None));
+                let end = tokio::select! {
+                    end = pass_on(master, (line, None), Framing::Rtu, number, &shared, None) => end,
+                    _ = is_open.wait_for(|open| !*open) => Ok(End::ByMeter),
+                };
+                say_end.send_modify(|ends| ends[number] = Some(end.unwrap_or(End::ByMeter)));
+            }
+        });
+        Relay { address: line, framing: Framing::Rtu, hook, ends, open, _task: task }
     }
 
     /// How its packets are told apart.
@@ -189,6 +231,11 @@ impl Relay {
     }
 }
 
+/// What a relay does until told otherwise.
+fn passes_on() -> Arc<Mutex<Hook>> {
+    Arc::new(Mutex::new(Box::new(|_| Answer::True)))
+}
+
 async fn accept(listener: Option<&TcpListener>) -> TcpStream {
     match listener {
         Some(listener) => listener.accept().await.unwrap().0,
@@ -201,7 +248,7 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
 /// # Errors
 /// The meter cannot be reached, or has closed.
 async fn pass_on(
-    mut client: TcpStream,
+    mut client: impl Client,
     (meter, local): (SocketAddr, Option<IpAddr>),
     framing: Framing,
     connection: usize,
@@ -213,12 +260,11 @@ async fn pass_on(
         socket.bind(SocketAddr::new(local, 0))?;
     }
     let mut meter = socket.connect(meter).await?;
-    client.set_nodelay(true)?;
     let mut owed = Vec::new();
     loop {
         let mut nothing = [0];
         let request = tokio::select! {
-            request = packet(&mut client, framing) => request,
+            request = packet(&mut client, framing, Way::Request) => request,
             // Between two requests a meter says nothing but good-bye.
             _ = meter.peek(&mut nothing) => return Ok(End::ByMeter),
         };
@@ -228,9 +274,10 @@ async fn pass_on(
             continue;
         }
         let reply = tokio::select! {
-            reply = packet(&mut meter, framing) => reply,
+            reply = packet(&mut meter, framing, Way::Reply) => reply,
             // A meter that keeps silent is left, so that it can serve somebody else.
-            () = closed(&client) => return Ok(End::ByClient),
+            () = client.closed() => return Ok(End::ByClient),
+            () = client.gives_up() => continue,
         };
         let Some(mut reply) = reply else { return Ok(End::ByMeter) };
         if let Some(frames) = frames {
@@ -246,7 +293,7 @@ async fn pass_on(
             Answer::After(delay) => {
                 tokio::select! {
                     () = sleep(delay) => {}
-                    () = closed(&client) => {}
+                    () = client.closed() => {}
                 }
                 let _ = client.write_all(&whole(&exchange.reply)).await;
             }
@@ -257,20 +304,22 @@ async fn pass_on(
             Answer::Nothing => owed = late,
             Answer::Close => return Ok(End::ByMeter),
             Answer::Reset => {
-                client.set_zero_linger()?;
+                client.reset()?;
                 return Ok(End::ByMeter);
             }
             Answer::HalfOpen => {
-                // The meter gives its side up, as one does whose keep-alive fails.
-                let _ = meter.shutdown().await;
-                std::future::pending::<()>().await;
+                if framing != Framing::Rtu {
+                    // The meter gives its side up, as one does whose keep-alive fails.
+                    let _ = meter.shutdown().await;
+                }
+                client.outlast().await;
             }
         }
     }
 }
 
 /// Each byte in a segment of its own, until the client has gone.
-async fn drip(client: &mut TcpStream, bytes: &[u8], pause: Option<Duration>) {
+async fn drip(client: &mut impl Client, bytes: &[u8], pause: Option<Duration>) {
     for byte in bytes {
         let written = client.write_all(&[*byte]).await;
         match pause {
@@ -279,7 +328,7 @@ async fn drip(client: &mut TcpStream, bytes: &[u8], pause: Option<Duration>) {
             Some(pause) => {
                 tokio::select! {
                     () = sleep(pause) => {}
-                    () = closed(client) => return,
+                    () = client.closed() => return,
                 }
             }
         }
@@ -289,26 +338,23 @@ async fn drip(client: &mut TcpStream, bytes: &[u8], pause: Option<Duration>) {
     }
 }
 
-/// Waits until the client has closed; for ever when it has sent more instead.
-async fn closed(client: &TcpStream) {
-    if let Ok(1..) = client.peek(&mut [0]).await {
-        std::future::pending::<()>().await;
-    }
-}
-
 /// One packet; `None` when the stream ends.
-async fn packet(stream: &mut (impl AsyncRead + Unpin), framing: Framing) -> Option<Vec<u8>> {
-    let header = match framing {
-        Framing::EtherNetIp => 24,
-        Framing::Modbus => 6,
+async fn packet(stream: &mut (impl AsyncRead + Unpin), framing: Framing, way: Way) -> Option<Vec<u8>> {
+    let header = match (framing, way) {
+        (Framing::EtherNetIp, _) => 24,
+        (Framing::Modbus, _) => 6,
+        (Framing::Rtu, Way::Request) => rtu::REQUEST,
+        (Framing::Rtu, Way::Reply) => rtu::HEADER,
     };
     let mut bytes = vec![0; header];
     stream.read_exact(&mut bytes).await.ok()?;
-    let length = match framing {
-        Framing::EtherNetIp => u16::from_le_bytes([bytes[2], bytes[3]]),
-        Framing::Modbus => u16::from_be_bytes([bytes[4], bytes[5]]),
+    let rest = match (framing, way) {
+        (Framing::EtherNetIp, _) => usize::from(u16::from_le_bytes([bytes[2], bytes[3]])),
+        (Framing::Modbus, _) => usize::from(u16::from_be_bytes([bytes[4], bytes[5]])),
+        (Framing::Rtu, Way::Request) => 0,
+        (Framing::Rtu, Way::Reply) => rtu::rest_of_reply(&bytes),
     };
-    bytes.resize(header + usize::from(length), 0);
+    bytes.resize(header + rest, 0);
     stream.read_exact(&mut bytes[header..]).await.ok()?;
     Some(bytes)
 }

@@ -2,20 +2,28 @@
 
 use std::time::Duration;
 
-use super::{Answer, Exchange, Framing, Relay};
+use super::{Answer, Exchange, Framing, Relay, rtu};
 
 const SEND_RR_DATA: u8 = 0x6F;
-/// Encapsulation header: session and sender context.
-const SESSION: usize = 4;
-const CONTEXT: usize = 12;
-/// Encapsulation header and Modbus header: length of what follows, its less significant byte.
-const EIP_LENGTH: usize = 2;
-const MODBUS_LENGTH: usize = 5;
-/// CIP reply: service, after header, interface, timeout and items.
-const EIP_SERVICE: usize = 40;
-/// Modbus reply: transaction and function.
-const TRANSACTION: usize = 1;
-const FUNCTION: usize = 7;
+/// Where something stands in a reply of each protocol.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    /// From the start of the encapsulation header.
+    eip: usize,
+    /// From the start of the Modbus header.
+    modbus: usize,
+    /// From the start of a frame; `None` is its last byte.
+    rtu: Option<usize>,
+}
+
+/// The session, or the unit.
+const SESSION: Places = Places { eip: 4, modbus: 6, rtu: Some(0) };
+/// The sender context, or the transaction. A frame has no such thing: its CRC is wrong instead.
+const CONTEXT: Places = Places { eip: 12, modbus: 1, rtu: None };
+/// The service of a CIP reply, which stands after header, interface, timeout and items; or the function.
+const SERVICE: Places = Places { eip: 40, modbus: 7, rtu: Some(1) };
+/// The less significant byte of the length of what follows.
+const LENGTH: Places = Places { eip: 2, modbus: 5, rtu: Some(rtu::BYTE_COUNT) };
 
 /// One thing that goes wrong with every reply, from now until the relay is healed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +42,7 @@ pub(crate) enum Spoil {
     Duplicate,
     /// Carries the session handle of somebody else, or the unit of another meter.
     WrongSession,
-    /// Carries the sender context, or the transaction identifier, of another request.
+    /// Carries the sender context, or the transaction identifier, of another request; of a frame the CRC is wrong.
     WrongContext,
     /// Says that it is the reply to another service or function.
     WrongService,
@@ -78,12 +86,20 @@ impl Spoil {
     }
 
     fn answer(self, framing: Framing, exchange: &Exchange, before: Option<&Exchange>, count: u32) -> Answer {
-        let eip = framing == Framing::EtherNetIp;
         let reply = || exchange.reply.clone();
-        let turned = |at: usize, by: u8| {
+        // At this place of the header of each protocol.
+        let turned = |at: Places, by: u8| {
             let mut bytes = reply();
+            let at = match framing {
+                Framing::EtherNetIp => at.eip,
+                Framing::Modbus => at.modbus,
+                Framing::Rtu => at.rtu.unwrap_or(bytes.len() - 1),
+            };
             if let Some(byte) = bytes.get_mut(at) {
                 *byte ^= by;
+            }
+            if framing == Framing::Rtu && at < rtu::BYTE_COUNT {
+                rtu::seal(&mut bytes);
             }
             Answer::Instead(bytes)
         };
@@ -98,10 +114,10 @@ impl Spoil {
                 None => Answer::True,
             },
             Spoil::Duplicate => Answer::Instead([reply(), reply()].concat()),
-            Spoil::WrongSession => turned(if eip { SESSION } else { FUNCTION - 1 }, 0x10),
-            Spoil::WrongContext => turned(if eip { CONTEXT } else { TRANSACTION }, 0x10),
-            Spoil::WrongService => turned(if eip { EIP_SERVICE } else { FUNCTION }, 0x07),
-            Spoil::CorruptLength => turned(if eip { EIP_LENGTH } else { MODBUS_LENGTH }, 0x41),
+            Spoil::WrongSession => turned(SESSION, 0x10),
+            Spoil::WrongContext => turned(CONTEXT, 0x10),
+            Spoil::WrongService => turned(SERVICE, 0x07),
+            Spoil::CorruptLength => turned(LENGTH, 0x41),
             Spoil::Cut => Answer::Close,
             Spoil::Lost => Answer::Nothing,
             Spoil::Reset => Answer::Reset,

@@ -2,6 +2,8 @@
 
 #[path = "../targets/modbus.rs"]
 mod modbus;
+#[path = "../targets/modbus_server.rs"]
+mod modbus_server;
 #[path = "../targets/runtime.rs"]
 mod runtime;
 

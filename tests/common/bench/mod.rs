@@ -1,33 +1,39 @@
-//! One fault on five meters at once, one for each way to read, all behind relays, read by one plugin. The fifth is read
-//! out of a controller: a relay stands between the plugin and the controller, another one between it and the meter.
+//! One fault on seven meters at once, one for each way to read, all behind relays, read by one plugin. The fifth is read
+//! out of a controller: a relay stands between the plugin and the controller, another one between it and the meter. The
+//! last two are units of lines, one behind a gateway that passes frames on, one at a serial port.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use telegraf_pm500::meter::Table;
-use telegraf_pm500::simulator::{
-    Controller, ControllerDefects, ControllerOptions, Defects, Options, Owner, OwnerOptions,
-};
+use telegraf_pm500::simulator::{ControllerDefects, Defects, LineDefects, Options, Owner, OwnerOptions};
 
 use super::controlled::{self, ControllerFault};
 use super::line::Line;
 use super::program::{Program, config};
-use super::relay::frames::{FrameSpoil, Frames};
+use super::relay::frames::FrameSpoil;
 use super::relay::spoil::Spoil;
-use super::relay::{Framing, Relay};
 use super::simulated::Simulated;
-use super::truth::Truth;
 use super::usage::{Usage, open_files, usual_descriptors};
+use post::{Post, UNIT};
+
+mod post;
 
 /// How a meter may be read.
-pub(crate) const TRANSPORTS: [&str; 5] = ["explicit", "listen_only", "input_only", "modbus", "logix"];
+pub(crate) const TRANSPORTS: [&str; 7] =
+    ["explicit", "listen_only", "input_only", "modbus", "logix", "gateway", "serial"];
+/// So many of them have addresses of their own; the others are units of lines.
+const ADDRESSED: usize = 5;
+/// What a status line calls it.
+const CONNECTIONS: [&str; TRANSPORTS.len()] =
+    ["explicit", "listen_only", "input_only", "modbus", "logix", "modbus", "modbus"];
 const LISTEN_ONLY: usize = 1;
-const MODBUS: usize = 3;
 const LOGIX: usize = 4;
+/// What is read over Modbus.
+const ENERGY_TOO: &str = "connection = \"modbus\"\nintervals = { energy = \"1s\" }\n";
 const RPI: Duration = Duration::from_millis(100);
 const EIP_PORT: u16 = 44818;
 const REALTIME_FIELDS: usize = 30;
@@ -98,16 +104,6 @@ pub(crate) struct Row {
     pub(crate) descriptors: (usize, usize),
 }
 
-struct Post {
-    relay: Relay,
-    frames: Option<Arc<Frames>>,
-    /// The controller, and the relay before the meter that it has connections to.
-    controller: Option<(Controller, Relay)>,
-    truth: Truth,
-    status: Option<Line>,
-    cell: Cell,
-}
-
 /// The meters, and the plugin that reads them.
 pub(crate) struct Bench {
     simulated: Simulated,
@@ -124,31 +120,34 @@ impl Bench {
     pub(crate) fn start(directory: &Path) -> Bench {
         let simulated = Simulated::at(Options {
             bind: Ipv4Addr::new(127, 0, 0, 2),
-            count: TRANSPORTS.len() as u32,
+            count: ADDRESSED as u32,
             eip_port: EIP_PORT,
             io_port: 2222,
             modbus_port: 1502,
             ..Options::default()
         });
-        let posts = (0..TRANSPORTS.len()).map(|number| post(&simulated, number)).collect::<Vec<_>>();
+        // Whatever an earlier run has left.
+        let _ = std::fs::remove_dir_all(directory);
+        std::fs::create_dir_all(directory).expect("the target directory can be written");
+        let start = |number| Post::start(&simulated, number, directory);
+        let posts = (0..TRANSPORTS.len()).map(start).collect::<Vec<_>>();
         let owners = owners(&simulated);
         let mut text = "[[inputs.powermonitor_500]]\nstate_file = \"state.json\"\ninterval = \"1s\"\n\
              connect_timeout = \"300ms\"\ntimeout = \"300ms\"\ngather_timeout = \"600ms\"\n"
             .to_owned();
         for (name, post) in TRANSPORTS.iter().zip(&posts) {
-            let address = post.relay.address;
+            let address = &post.address;
             text +=
                 &format!("[[inputs.powermonitor_500.meter]]\nname = \"{name}\"\naddress = \"{address}\"\n");
             text += &match *name {
-                "modbus" => "connection = \"modbus\"\nintervals = { energy = \"1s\" }\n".to_owned(),
+                "modbus" => ENERGY_TOO.to_owned(),
+                "gateway" => format!("{ENERGY_TOO}transmission_mode = \"RTUoverTCP\"\n"),
+                "serial" => format!("{ENERGY_TOO}transmission_mode = \"RTU\"\nbaud_rate = 115200\n"),
                 "explicit" => "connection = \"explicit\"\n".to_owned(),
                 "logix" => controlled::OPTIONS.to_owned(),
                 listening => format!("connection = \"{listening}\"\nrpi = \"100ms\"\n"),
             };
         }
-        // Whatever an earlier run has left.
-        let _ = std::fs::remove_dir_all(directory);
-        std::fs::create_dir_all(directory).expect("the target directory can be written");
         let path = config(directory, &text);
         let program = Program::start(&["--config", path.to_str().expect("the target directory is UTF-8")]);
         let (looked, waiting) = (Instant::now(), VecDeque::new());
@@ -219,7 +218,10 @@ impl Bench {
             Fault::Udp(spoil) => {
                 self.posts.iter().flat_map(|post| &post.frames).for_each(|frames| frames.spoil(Some(spoil)));
             }
-            Fault::Reboot => (0..TRANSPORTS.len()).for_each(|at| self.simulated.stop(at)),
+            Fault::Reboot => {
+                (0..ADDRESSED).for_each(|at| self.simulated.stop(at));
+                self.silence_lines(true);
+            }
             Fault::Silent => self.silence(true),
             Fault::OwnersStop | Fault::OwnersCrash => {
                 for owner in self.owners.drain(..) {
@@ -246,7 +248,10 @@ impl Bench {
             Fault::Udp(_) => {
                 self.posts.iter().flat_map(|post| &post.frames).for_each(|frames| frames.spoil(None));
             }
-            Fault::Reboot => (0..TRANSPORTS.len()).for_each(|at| self.simulated.restart(at)),
+            Fault::Reboot => {
+                (0..ADDRESSED).for_each(|at| self.simulated.restart(at));
+                self.silence_lines(false);
+            }
             Fault::Silent => self.silence(false),
             Fault::OwnersStop | Fault::OwnersCrash => self.owners = owners(&self.simulated),
             Fault::Controller(ControllerFault::Restart) => {
@@ -261,6 +266,15 @@ impl Bench {
     fn silence(&self, silent: bool) {
         for meter in self.simulated.meters() {
             meter.set_defects(Defects { silent, ..Defects::default() });
+        }
+        self.silence_lines(silent);
+    }
+
+    /// A unit that is off and one that does not answer are the same to a line.
+    fn silence_lines(&self, silent: bool) {
+        let units = if silent { BTreeSet::from([UNIT]) } else { BTreeSet::new() };
+        for line in self.posts.iter().filter_map(|post| post.line.as_ref()) {
+            line.set_defects(LineDefects { silent: units.clone(), ..LineDefects::default() });
         }
     }
 
@@ -297,8 +311,8 @@ impl Bench {
         }
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
-            for (post, meter) in self.posts.iter_mut().zip(self.simulated.meters()) {
-                post.truth.look(meter);
+            for (at, post) in self.posts.iter_mut().enumerate() {
+                post.look(&self.simulated, at);
             }
         }
         while self.waiting.front().is_some_and(|(at, ..)| at.elapsed() > JUDGE_AFTER) {
@@ -323,7 +337,7 @@ impl Bench {
                 if self.striking {
                     cell.results.insert(line.text("result").to_owned());
                 }
-                let well = line.text("result") == "success" && line.text("connection") == TRANSPORTS[at];
+                let well = line.text("result") == "success" && line.text("connection") == CONNECTIONS[at];
                 match since_end {
                     Some(since) if well && since > 0 && cell.well_ms == 0 => cell.well_ms = since,
                     // At the start it only matters that it is.
@@ -345,44 +359,6 @@ impl Bench {
             }
         }
     }
-}
-
-fn post(simulated: &Simulated, number: usize) -> Post {
-    let meter = simulated.meter(number);
-    let local = Ipv4Addr::new(127, 0, 2, 2 + number as u8);
-    let at = |meter: SocketAddr| SocketAddr::from((local, meter.port()));
-    let with_frames = || {
-        let start = async {
-            let frames = Frames::start(local, meter.io());
-            (Relay::with_frames(at(meter.eip()), meter.eip(), frames.clone()).await, frames)
-        };
-        simulated.block_on(start)
-    };
-    let plain = |to, framing| simulated.block_on(Relay::at(at(to), to, framing));
-    let (relay, frames, controller) = match TRANSPORTS[number] {
-        "modbus" => (plain(meter.modbus(), Framing::Modbus), None, None),
-        "explicit" => (plain(meter.eip(), Framing::EtherNetIp), None, None),
-        "logix" => {
-            let (modules, frames) = with_frames();
-            let bind = Ipv4Addr::new(127, 0, 3, 1);
-            let options = ControllerOptions { bind, port: EIP_PORT, ..ControllerOptions::default() };
-            let controller = controlled::controller(simulated, modules.address, RPI, options);
-            let before = SocketAddr::from((Ipv4Addr::new(127, 0, 3, 2), EIP_PORT));
-            let relay = Relay::at(before, controller.address(), Framing::EtherNetIp);
-            (simulated.block_on(relay), Some(frames), Some((controller, modules)))
-        }
-        _ => {
-            let (relay, frames) = with_frames();
-            (relay, Some(frames), None)
-        }
-    };
-    let mut tables = vec![Table::Realtime, Table::Alarm];
-    if number == MODBUS {
-        tables.push(Table::Energy);
-    }
-    let mut truth = Truth::of(&tables, PAST);
-    truth.look(meter);
-    Post { relay, frames, controller, truth, status: None, cell: Cell::default() }
 }
 
 /// The PLCs of the meter that is only listened to.
