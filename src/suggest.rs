@@ -2,7 +2,9 @@
 
 /// The known name nearest to `word`, if one is near enough to be a slip.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (word.chars().count() / 3).clamp(1, 3);
+    let length = word.chars().count();
+    // One letter is near to every other one.
+    let allowed = if length > 1 { (length / 3).clamp(1, 3) } else { 0 };
     names
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(word, name), name))
@@ -21,5 +23,6 @@ mod tests {
         assert_eq!(nearest("intervall", names), Some("interval"));
         assert_eq!(nearest("tabels", names), Some("tables"));
         assert_eq!(nearest("banana", names), None);
+        assert_eq!(nearest("Q", ["N", "E", "O"]), None);
     }
 }

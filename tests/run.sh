@@ -89,6 +89,7 @@ install_packages() {
     command -v openssl >/dev/null || missing+=(openssl)
     command -v cc >/dev/null || missing+=(build-essential)
     command -v go >/dev/null || missing+=(golang-go)
+    # With libmodbus.
     command -v mbpoll >/dev/null || missing+=(mbpoll)
     command -v tshark >/dev/null || missing+=(tshark)
     command -v ip >/dev/null || missing+=(iproute2)

@@ -13,6 +13,7 @@ use crate::enip::tag::{Route, TagName};
 use crate::meter::{Table, WordOrder};
 
 use super::duration;
+use super::serial::SerialArgs;
 use super::tag::AssemblyTag;
 
 /// Which meters.
@@ -24,7 +25,12 @@ pub struct MeterArgs {
     #[arg(value_name = "METER")]
     pub meters: Vec<Named>,
     /// Read the meters of this configuration file instead
-    #[arg(long, short, value_name = "FILE", conflicts_with = "meters")]
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        conflicts_with_all = ["meters", "transmission_mode", "baud_rate", "parity", "stop_bits"]
+    )]
     pub config: Option<PathBuf>,
     /// Read a simulated meter, over EtherNet/IP and over Modbus TCP
     #[arg(long, conflicts_with_all = ["meters", "config"])]
@@ -58,6 +64,9 @@ pub struct ReadingArgs {
     /// Modbus unit id
     #[arg(long, value_name = "ID", conflicts_with = "config")]
     pub unit_id: Option<u8>,
+    /// How they are on a serial line.
+    #[command(flatten)]
+    pub serial: SerialArgs,
     /// With logix://: the controller's tag of an assembly, as in 101=PM_Line4:I.Data; may be repeated
     #[arg(long = "tag", value_name = "ASSEMBLY=TAG", conflicts_with = "config")]
     pub logix_tags: Vec<AssemblyTag>,
@@ -99,7 +108,7 @@ impl MeterArgs {
 impl ReadingArgs {
     /// The same as options of a configuration.
     pub fn options(&self) -> Options {
-        Options {
+        self.serial.options(Options {
             tables: self.tables.clone(),
             evidence: self.evidence,
             profile: self.profile.clone(),
@@ -111,7 +120,7 @@ impl ReadingArgs {
             route: self.route.clone(),
             fault_tag: self.fault_tag.clone().map(FaultTags::All),
             ..Options::default()
-        }
+        })
     }
 
     fn logix_tags(&self) -> Option<BTreeMap<Instance, TagName>> {

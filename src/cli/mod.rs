@@ -15,6 +15,7 @@ mod complaint;
 mod discover;
 mod meters;
 mod refusal;
+mod serial;
 mod simulate;
 mod spelling;
 mod tag;

@@ -7,12 +7,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::duration;
+use super::serial::SerialArgs;
 use crate::meter::WordOrder;
 
 /// Options of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The meter: `HOST` or `eip://HOST` for EtherNet/IP, `modbus://HOST` for a meter without it, with `:PORT` if need be
+    /// The meter: `HOST` or `eip://HOST` for EtherNet/IP, `modbus://HOST` for a meter without it, with `:PORT` if need
+    /// be; `file:///dev/ttyUSB0` for one at a serial port
     #[arg(value_name = "ADDRESS", required_unless_present = "from")]
     pub address: Option<String>,
     /// Read nothing: solve the energy counters from what a database has stored, as line protocol with the measurements
@@ -69,6 +71,9 @@ pub struct VerifyArgs {
     /// Modbus unit id
     #[arg(long, value_name = "ID", default_value_t = 1)]
     pub unit_id: u8,
+    /// How it is on a serial line.
+    #[command(flatten)]
+    pub serial: SerialArgs,
     /// Word order of Modbus numbers that is to be proven: low_first or high_first [default: the profile's]
     #[arg(long, value_name = "ORDER")]
     pub word_order: Option<WordOrder>,

@@ -11,7 +11,9 @@ use crate::cli::VerifyArgs;
 use crate::config::{BUILT_IN_PROFILE, Config, Connection, MeterConfig, Options};
 use crate::display::Page;
 use crate::meter::{Profile, Table, profile_writer};
-use crate::source::{Endpoint, Timeouts, modbus};
+use crate::source::modbus::{Place, TransmissionMode};
+use crate::source::transport::Serial;
+use crate::source::{Endpoint, Timeouts};
 use crate::verify::energy::stored;
 use crate::verify::reading::observe::{self, Plan};
 use crate::verify::telling::{Subject, json, record, summary};
@@ -96,7 +98,7 @@ async fn look(args: &VerifyArgs, profile: &Arc<Profile>) -> anyhow::Result<Resul
         return Ok(Ok(Observation { recording: Some(recording), ..Observation::default() }));
     }
     let address = name(args);
-    let meter = locate(&address)?;
+    let meter = locate(args, &address)?;
     let plan = plan(args, &meter, profile.clone());
     let mut say = |what: String| log::info!("{address}: {what}");
     Ok(observe::observe(&plan, &mut say).await)
@@ -136,20 +138,19 @@ fn expected(args: &VerifyArgs, profile: &Profile) -> anyhow::Result<Vec<Expected
 }
 
 /// The meter, as `dump` finds it.
-fn locate(address: &str) -> anyhow::Result<MeterConfig> {
-    let mut meters = Config::by_hand(&[address.parse()?], Options::default())?.meters;
-    let meter = meters.pop().context("no meter is named")?;
-    if meter.modbus.serial.is_some() {
-        bail!(
-            "verify reads meters over the network; read one at a serial port by a configuration file, with \
-             \"check\" and \"show\""
-        );
-    }
-    Ok(meter)
+fn locate(args: &VerifyArgs, address: &str) -> anyhow::Result<MeterConfig> {
+    let options = Options { unit_id: Some(args.unit_id), ..Options::default() };
+    let mut meters = Config::by_hand(&[address.parse()?], args.serial.options(options))?.meters;
+    meters.pop().context("no meter is named")
 }
 
 fn plan(args: &VerifyArgs, meter: &MeterConfig, profile: Arc<Profile>) -> Plan {
     let endpoint = |port: u16| Endpoint { host: meter.address.host.clone(), port };
+    let beside = || Place::Network(endpoint(args.modbus_port), TransmissionMode::Tcp);
+    let alone = || match meter.modbus.serial {
+        Some(settings) => Place::Port(Serial { path: PathBuf::from(&meter.address.host), settings }),
+        None => Place::Network(endpoint(meter.port()), meter.modbus.mode),
+    };
     let over_modbus = meter.connection == Connection::Modbus;
     let times = |duration: Duration| {
         let readings = duration.as_secs_f64() / args.interval.as_secs_f64();
@@ -159,15 +160,11 @@ fn plan(args: &VerifyArgs, meter: &MeterConfig, profile: Arc<Profile>) -> Plan {
     Plan {
         eip: (!over_modbus).then(|| endpoint(meter.port())),
         modbus: match (over_modbus, args.may_interrupt_plc) {
-            (true, _) => Some(endpoint(meter.port())),
-            (false, true) => Some(endpoint(args.modbus_port)),
+            (true, _) => Some(alone()),
+            (false, true) => Some(beside()),
             (false, false) => None,
         },
-        settings: modbus::Settings {
-            unit_id: args.unit_id,
-            close_after_gather: false,
-            ..modbus::Settings::USUAL
-        },
+        settings: meter.modbus.settings,
         profile,
         readings: args.duration.map_or(args.readings, times),
         interval: args.interval,

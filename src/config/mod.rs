@@ -72,7 +72,7 @@ pub use options::Options;
 pub use selection::SelectionError;
 pub use serial::SerialLineError;
 pub use slip::Slip;
-pub use value::{FromText, Switchable, ValueError, Within, argument};
+pub use value::{BaudRate, FromText, Switchable, ValueError, Within, argument};
 pub use zone::{Zone, ZoneError};
 
 use crate::host::places;

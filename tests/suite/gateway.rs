@@ -236,6 +236,20 @@ fn a_line_that_cannot_carry_what_its_meters_are_asked_is_refused_with_the_figure
 }
 
 #[test]
+fn verify_reads_a_meter_at_a_serial_port_and_one_behind_a_gateway_that_passes_frames_on() {
+    for mode in ["RTU", "RTUoverTCP"] {
+        let (_runtime, line, address) = start(mode);
+        let speed = if mode == "RTU" { ["--baud-rate", "19200", "--parity", "N"].as_slice() } else { &[] };
+        let how = ["verify", &address, "--unit-id", "2", "--transmission-mode", mode, "--interval", "200ms"];
+        let verified = run(&[&how, speed].concat());
+        assert_eq!(verified.code, Some(0), "{mode}: {}", verified.err);
+        assert!(verified.out.contains("Nothing contradicts the map."), "{mode}: {}", verified.out);
+        let asked = line.record().requests;
+        assert_eq!(asked.keys().collect::<Vec<_>>(), [&2], "{mode}: nobody else is asked");
+    }
+}
+
+#[test]
 fn a_round_that_takes_longer_than_a_gather_may_costs_no_meter_its_turn_and_check_measures_it() {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let slow = Duration::from_millis(120);

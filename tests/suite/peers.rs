@@ -129,7 +129,16 @@ fn assert_unit_17_is_read(scratch: &Path, address: &str, option: &str, server: &
 
 #[test]
 fn pymodbus_at_a_serial_line_is_read_as_the_meter_that_it_serves() {
-    let scratch = scratch("serial_pymodbus");
+    at_a_serial_line("modbus_server.py", &[]);
+}
+
+#[test]
+fn libmodbus_at_a_serial_line_is_read_as_the_meter_that_it_serves() {
+    at_a_serial_line("libmodbus_server.py", &["17"]);
+}
+
+fn at_a_serial_line(script: &str, more: &[&str]) {
+    let scratch = scratch(&format!("serial_{}", script.trim_end_matches(".py")));
     let meter = Meter::loaded();
     // Two ports with a wire between them.
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -139,7 +148,7 @@ fn pymodbus_at_a_serial_line_is_read_as_the_meter_that_it_serves() {
     drop(entered);
     let registers = meter.registers(WordOrder::LowFirst);
     let port = its.path().to_str().unwrap();
-    let server = Server::start_with("modbus_server.py", &registers, &scratch, &[port]);
+    let server = Server::start_with(script, &registers, &scratch, &[&[port], more].concat());
     let address = format!("file://{}", ours.path().display());
     assert_unit_17_is_read(&scratch, &address, "baud_rate = 19200", &server, &meter);
 }

@@ -14,7 +14,7 @@ use telegraf_pm500::meter::{Evidence, Profile, Table, Value};
 use telegraf_pm500::simulator::{
     EnergyForm, EnergyLayout, EnergyOrder, EnergyUnit, Options, SimulatedMeter, Wiring,
 };
-use telegraf_pm500::source::modbus;
+use telegraf_pm500::source::modbus::{self, TransmissionMode};
 use telegraf_pm500::verify::reading::observe::{Plan, observe};
 use telegraf_pm500::verify::{Conclusion, Expected, Given, Observation, Verdict, conclude};
 
@@ -47,7 +47,9 @@ impl Run {
         let word_order = profile.word_order.unwrap_or_default();
         let plan = Plan {
             eip: Some(endpoint(meter.eip())),
-            modbus: self.beside.then(|| endpoint(meter.modbus())),
+            modbus: self
+                .beside
+                .then(|| modbus::Place::Network(endpoint(meter.modbus()), TransmissionMode::Tcp)),
             settings: modbus::Settings { close_after_gather: false, ..modbus::Settings::USUAL },
             profile: profile.clone(),
             readings: self.readings,

@@ -17,8 +17,9 @@ use async_trait::async_trait;
 use tokio::time::{Instant, timeout_at};
 
 use super::line::Line;
-use super::transport::{Connect, Tcp};
+use super::transport::{Connect, Endpoint, Serial, Tcp};
 use super::{Access, Answer, Deadline, Source, Span, Timeouts};
+use crate::host::tcp::Protocol;
 use crate::words;
 
 mod echo;
@@ -56,6 +57,31 @@ impl TransmissionMode {
 // Telegraf's words.
 words!(TransmissionMode, "transmission mode": Tcp = "TCP", RtuOverTcp = "RTUoverTCP",
     Rtu = "RTU");
+
+/// Where a meter speaks Modbus.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// At a TCP port, in messages that are framed like this.
+    Network(Endpoint, TransmissionMode),
+    /// At a serial port.
+    Port(Serial),
+}
+
+impl Place {
+    /// A source that shares its way with nobody, and has not connected yet.
+    pub fn alone(self, timeouts: Timeouts, settings: Settings) -> Box<dyn Source> {
+        match self {
+            Place::Network(endpoint, mode) => {
+                let way = Tcp { endpoint, protocol: Protocol::ModbusTcp };
+                Box::new(Modbus::on(Line::new(Port::new(way, mode)), timeouts, settings))
+            }
+            Place::Port(way) => {
+                let port = Port::new(way, TransmissionMode::Rtu);
+                Box::new(Modbus::on(Line::new(port), timeouts, settings))
+            }
+        }
+    }
+}
 
 /// How a meter speaks Modbus. None of it is on a manual page that was reached; defaults are the sibling's
 /// (evidence: inferred).

@@ -113,6 +113,13 @@ impl RegisterReader {
             if asked.is_answered_by(&reply) {
                 return Err(Lost { failure: asked.malformed(&reply, None), reply });
             }
+            let check = match (self.mode, reply.is_empty()) {
+                (TransmissionMode::Rtu, true) => {
+                    "; check the unit id, baud_rate and parity, and whether A and B are exchanged"
+                }
+                (TransmissionMode::RtuOverTcp, true) => "; check the unit id",
+                _ => "",
+            };
             let what = if reply.is_empty() {
                 "no reply".to_owned()
             } else {
@@ -121,7 +128,7 @@ impl RegisterReader {
             let within = humantime::format_duration(within);
             return Err(Lost {
                 failure: FailureKind::Timeout.because(format!(
-                    "{what} to the read of {count} registers at 0x{start:04X} within {within}"
+                    "{what} to the read of {count} registers at 0x{start:04X} within {within}{check}"
                 )),
                 reply,
             });

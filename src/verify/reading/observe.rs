@@ -18,7 +18,8 @@ use tokio::time::{sleep, timeout};
 use crate::host::tcp::Protocol;
 use crate::meter::{Access, Profile, Table, TableSet, block};
 use crate::source::eip::{Eip, Miss};
-use crate::source::{Deadline, Endpoint, Failure, Modbus, Source, Span, Tcp, Timeouts, modbus};
+use crate::source::modbus::{self, Place};
+use crate::source::{Deadline, Endpoint, Failure, Source, Span, Tcp, Timeouts};
 
 use crate::verify::reading::observation::{Moment, Observation, Pause, Visit};
 
@@ -36,9 +37,9 @@ const AGAIN: Duration = Duration::from_millis(250);
 pub struct Plan {
     /// EtherNet/IP, unless the meter has none.
     pub eip: Option<Endpoint>,
-    /// Modbus TCP, if it may be used.
-    pub modbus: Option<Endpoint>,
-    /// How to speak Modbus.
+    /// Where to speak Modbus, if it may be used.
+    pub modbus: Option<Place>,
+    /// How to speak it.
     pub settings: modbus::Settings,
     /// The map.
     pub profile: Arc<Profile>,
@@ -266,16 +267,16 @@ async fn over_modbus(plan: &Plan, seen: &mut Observation, readings: u32) -> Resu
     Ok(())
 }
 
-fn open(plan: &Plan) -> Result<Modbus, String> {
-    let endpoint = plan.modbus.clone().ok_or("Modbus may not be used")?;
+fn open(plan: &Plan) -> Result<Box<dyn Source>, String> {
+    let place = plan.modbus.clone().ok_or("Modbus may not be used")?;
     let settings = modbus::Settings { close_after_gather: false, ..plan.settings };
-    Ok(Modbus::new(Tcp { endpoint, protocol: Protocol::ModbusTcp }, plan.timeouts, settings))
+    Ok(place.alone(plan.timeouts, settings))
 }
 
 /// Reads tables and keeps the registers; a part that failed is an error, and the rest is kept.
 async fn gather(
     plan: &Plan,
-    modbus: &mut Modbus,
+    modbus: &mut Box<dyn Source>,
     tables: &[Table],
     blocks: &mut Vec<(u16, Vec<u16>)>,
 ) -> Result<(), String> {
