@@ -63,7 +63,7 @@ fn code(markdown: &str) -> Vec<String> {
 #[test]
 fn the_generated_sections_are_what_the_program_says() {
     // One test, for all sections are in one file that may be written.
-    assert_section("config", &format!("\n```toml\n{}```\n\n", short(&Config::sample())));
+    assert_section("config", &format!("\n```toml\n{}```\n\n", short(Config::sample())));
     assert_section("fields", &format!("\n{}\n", by_default(&fields::markdown(&Profile::built_in()))));
 }
 
