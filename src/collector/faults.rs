@@ -19,7 +19,7 @@ use ration::Ration;
 mod listeners;
 mod ration;
 
-/// Bytes of a reply that are shown.
+/// Bytes of a request or a reply that are shown.
 const MOST_SHOWN: usize = 512;
 
 #[derive(Debug)]
@@ -121,9 +121,12 @@ impl FaultLog {
                 continue;
             }
             log::debug!("{}{layer}: {words}", self.prefix);
-            if !bytes.is_empty() {
-                let hex: String = bytes.iter().take(MOST_SHOWN).map(|byte| format!("{byte:02x}")).collect();
-                log::trace!("{}{layer}: received {hex}", self.prefix);
+            for (direction, bytes) in [("sent", &bytes.sent), ("received", &bytes.received)] {
+                if !bytes.is_empty() {
+                    let hex: String =
+                        bytes.iter().take(MOST_SHOWN).map(|byte| format!("{byte:02x}")).collect();
+                    log::trace!("{}{layer}: {direction} {hex}", self.prefix);
+                }
             }
         }
         self.ration.leave_out(exchanges.more);

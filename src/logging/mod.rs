@@ -38,9 +38,10 @@ struct Stderr;
 impl Log for Stderr {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.level() <= log::max_level()
-            // What libraries have to say is for those who asked for everything.
+            // What libraries have to say is for those who asked for everything. Their details nobody counts: a line for each
+            // request of each meter would drown ours, which tell the same with the meter's name.
             && (metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
-                || log::max_level() == LevelFilter::Trace)
+                || (log::max_level() == LevelFilter::Trace && metadata.level() <= Level::Info))
     }
 
     fn log(&self, record: &Record<'_>) {

@@ -17,6 +17,7 @@ use crate::meter::identity::{Identity, IdentityRule};
 
 use super::late::{Held, Late};
 use super::log::Log;
+use super::tap::{Seen, Tap};
 use super::transport::{Connect, Tcp, Wire};
 use super::{Failure, FailureKind, Timeouts};
 
@@ -27,7 +28,9 @@ pub struct Eip<C: Connect = Tcp> {
     timeouts: Timeouts,
     /// The devices that are accepted; any, when absent.
     accepted: Option<IdentityRule>,
-    session: Option<Session<Held<C::Stream>>>,
+    session: Option<Session<Tap<Held<C::Stream>>>>,
+    /// The exchange under way, or the last one, on the wire.
+    seen: Seen,
     /// The connection of the session, or of the last one that did not answer in time.
     late: Option<Late<C::Stream>>,
     /// It has shown life after that.
@@ -72,6 +75,7 @@ impl<C: Connect> Eip<C> {
             timeouts,
             accepted,
             session: None,
+            seen: Seen::default(),
             late: None,
             alive: false,
             ends: None,
@@ -155,12 +159,14 @@ impl<C: Connect> Eip<C> {
         self.log.traffic.reconnects += u64::from(self.sessions > 1);
         let (stream, late) = Late::on(stream);
         self.late = Some(late);
+        let (stream, seen) = Tap::for_log(stream);
+        self.seen = seen;
         let session = match Session::register(stream, self.timeouts.request).await {
             Ok(session) => session,
             Err(error) => return Err(Miss::Failure(self.unregistered(error))),
         };
         (self.session, self.ends, self.idle) = (Some(session), ends, false);
-        self.log.exchange("session", || "connected, and registered".to_owned(), &[]);
+        self.log.exchange("session", || "connected, and registered".to_owned(), &self.seen);
         let answer = self.who().await.map_err(|error| self.lost(error))?;
         let found = match answer {
             Ok(data) => identity::decode(&data).ok_or_else(|| {
@@ -204,6 +210,7 @@ impl<C: Connect> Eip<C> {
         loop {
             let mut session = self.take().await?;
             self.log.traffic.requests += 1;
+            self.seen.clear();
             let sent = Instant::now();
             match session.open(open, self.timeouts.request).await {
                 Ok(answer) => {
@@ -214,7 +221,7 @@ impl<C: Connect> Eip<C> {
                         }
                         Err(refused) => format!("the Forward Open is refused: {}", refused.refusal),
                     };
-                    self.log.exchange("class 1", said, &[]);
+                    self.log.exchange("class 1", said, &self.seen);
                     if let Err(Refused { refusal, reply }) = &answer {
                         self.log.exhibit(&format_args!("the Forward Open is refused: {refusal}"), reply);
                     }
@@ -235,12 +242,19 @@ impl<C: Connect> Eip<C> {
     /// # Errors
     /// The meter cannot be reached.
     pub(super) async fn close_connection(&mut self, close: &ForwardClose) -> Result<(), Failure> {
-        self.log.exchange("class 1", || "the Forward Close".to_owned(), &[]);
-        if let Some(mut session) = self.session.take()
-            && session.close_connection(close, self.timeouts.request).await.is_ok()
-        {
-            self.session = Some(session);
-            return Ok(());
+        if let Some(mut session) = self.session.take() {
+            self.seen.clear();
+            let closed = session.close_connection(close, self.timeouts.request).await;
+            let said = || match &closed {
+                Ok(Ok(())) => "the Forward Close is accepted".to_owned(),
+                Ok(Err(refused)) => format!("the Forward Close is refused: {}", refused.refusal),
+                Err(error) => format!("the Forward Close: {error}"),
+            };
+            self.log.exchange("class 1", said, &self.seen);
+            if closed.is_ok() {
+                self.session = Some(session);
+                return Ok(());
+            }
         }
         self.late = None;
         let Wire { stream, .. } = self.way.connect(self.timeouts.connect).await?;
@@ -300,6 +314,7 @@ impl<C: Connect> Eip<C> {
     async fn put(&mut self, query: &Query) -> Result<Vec<u8>, SessionError> {
         let mut session = self.session.take().ok_or(SessionError::Closed)?;
         self.log.traffic.requests += 1;
+        self.seen.clear();
         let sent = Instant::now();
         let reply = session.query(query, self.timeouts.request).await.inspect_err(|error| {
             self.log.exhibit(&format_args!("{query}: {error}"), error.reply());
@@ -308,7 +323,7 @@ impl<C: Connect> Eip<C> {
         self.log.exchange(
             "CIP",
             || format!("{query}: {} bytes in {:.1?}", reply.len(), sent.elapsed()),
-            &reply,
+            &self.seen,
         );
         Ok(reply)
     }
@@ -318,16 +333,17 @@ impl<C: Connect> Eip<C> {
         // Taken out for the duration, so that a caller who gives up leaves no half-used session behind.
         let mut session = self.session.take().ok_or(SessionError::Closed)?;
         self.log.traffic.requests += 1;
+        self.seen.clear();
         let sent = Instant::now();
         let answer = session.read(read, self.timeouts.request).await.inspect_err(|error| {
             self.log.exhibit(&format_args!("{read}: {error}"), error.reply());
         })?;
         self.answered(session, sent);
-        let (words, bytes) = match &answer {
-            Ok(data) => (format!("{} bytes", data.len()), data),
-            Err(Refused { refusal, reply }) => (format!("refused, {refusal}"), reply),
+        let said = || match &answer {
+            Ok(data) => format!("{read}: {} bytes in {:.1?}", data.len(), sent.elapsed()),
+            Err(refused) => format!("{read}: refused, {} in {:.1?}", refused.refusal, sent.elapsed()),
         };
-        self.log.exchange("CIP", || format!("{read}: {words} in {:.1?}", sent.elapsed()), bytes);
+        self.log.exchange("CIP", said, &self.seen);
         match &answer {
             // Not every adapter tells sizes, and nothing depends on it.
             Err(Refused { refusal, reply }) if !matches!(read, Read::AssemblySize(_)) => {
@@ -339,12 +355,12 @@ impl<C: Connect> Eip<C> {
     }
 
     /// An open session, to be given back with [`answered`](Self::answered).
-    async fn take(&mut self) -> Result<Session<Held<C::Stream>>, Miss> {
+    async fn take(&mut self) -> Result<Session<Tap<Held<C::Stream>>>, Miss> {
         self.open().await?;
         self.session.take().ok_or(Miss::Session(SessionError::Closed))
     }
 
-    fn answered(&mut self, session: Session<Held<C::Stream>>, sent: Instant) {
+    fn answered(&mut self, session: Session<Tap<Held<C::Stream>>>, sent: Instant) {
         self.session = Some(session);
         self.idle = false;
         self.log.replied(sent);
@@ -357,7 +373,7 @@ impl<C: Connect> Eip<C> {
 
     fn lost(&mut self, error: SessionError) -> Miss {
         self.give_up(&error);
-        self.log.exchange("session", || format!("over: {error}"), error.reply());
+        self.log.exchange("session", || format!("over: {error}"), &self.seen);
         self.log.failed(FailureKind::from(&error));
         Miss::Session(error)
     }
@@ -371,6 +387,7 @@ impl<C: Connect> Eip<C> {
 
     /// What answers does not speak EtherNet/IP, or not with us.
     fn unregistered(&mut self, error: SessionError) -> Failure {
+        self.log.exchange("session", || format!("not registered: {error}"), &self.seen);
         self.give_up(&error);
         self.log.failed(FailureKind::from(&error));
         self.log.exhibit(&error, error.reply());

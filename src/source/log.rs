@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::FailureKind;
+use super::tap::{Bytes, Seen, is_traced};
 
 /// How much was asked and heard; all of it appears in the status line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,8 +59,8 @@ pub struct Exchange {
     pub layer: &'static str,
     /// What was asked, and what came of it.
     pub words: String,
-    /// What was received, for those who asked for bytes.
-    pub bytes: Vec<u8>,
+    /// What was on the wire, for those who asked for bytes.
+    pub bytes: Bytes,
 }
 
 /// The exchanges of one read.
@@ -122,10 +123,10 @@ impl Log {
     }
 
     /// Keeps an exchange in words, if anybody wants to read them.
-    pub(super) fn exchange(&mut self, layer: &'static str, words: impl FnOnce() -> String, bytes: &[u8]) {
+    pub(super) fn exchange(&mut self, layer: &'static str, words: impl FnOnce() -> String, seen: &Seen) {
         if log::max_level() >= log::LevelFilter::Debug {
-            let bytes = if log::max_level() >= log::LevelFilter::Trace { bytes } else { &[] };
-            self.exchanges.push(Exchange { layer, words: words(), bytes: bytes.to_vec() });
+            let bytes = if is_traced() { seen.bytes() } else { Bytes::default() };
+            self.exchanges.push(Exchange { layer, words: words(), bytes });
         }
     }
 
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_read_of_many_exchanges_keeps_some_and_counts_the_rest() {
-        let exchange = |n: usize| Exchange { layer: "CIP", words: n.to_string(), bytes: Vec::new() };
+        let exchange = |n: usize| Exchange { layer: "CIP", words: n.to_string(), bytes: Bytes::default() };
         let mut exchanges = Exchanges::default();
         (0..100).for_each(|n| exchanges.push(exchange(n)));
         let mut all = exchanges.clone();

@@ -34,6 +34,7 @@ pub mod memory;
 pub mod modbus;
 mod refusals;
 mod shared;
+mod tap;
 #[cfg(test)]
 mod tests;
 pub mod transport;
@@ -46,6 +47,7 @@ pub use log::{Exchange, Exchanges, Exhibit, Traffic};
 pub use logix::Logix;
 pub use modbus::Modbus;
 pub use shared::Shared;
+pub use tap::Bytes;
 pub use transport::{Endpoint, Tcp};
 
 use log::Log;

@@ -424,9 +424,17 @@ fn each_request_and_its_reply_is_said_by_layer_and_bytes_only_to_who_asks_for_th
         {
             assert!(ended.err.contains(said), "{flag}: {ended:#?}");
         }
-        for layer in ["CIP", "Modbus"] {
-            assert_eq!(ended.err.contains(&format!("{layer}: received ")), bytes, "{flag}: {ended:#?}");
+        // Whole packets in both directions: RegisterSession, the read of 101 by Get_Attribute_Single, that of 0x0050.
+        for (layer, request) in
+            [("session", "65000400"), ("CIP", "0e0320042465"), ("Modbus", "000000060103005000")]
+        {
+            let of = |direction: &str| format!("{layer}: {direction} ");
+            let sent = ended.err.lines().any(|line| line.contains(&of("sent")) && line.contains(request));
+            let received = ended.err.contains(&of("received"));
+            assert_eq!((sent, received), (bytes, bytes), "{flag}: {ended:#?}");
         }
+        let ours = |line: &str| line.contains("Meter \"") || line.starts_with("W! The map is inferred");
+        assert!(ended.err.lines().all(ours), "{flag}: {ended:#?}");
     }
     let quiet = run(&["dump", &eip]);
     assert!(!quiet.err.contains("CIP: "), "{quiet:#?}");

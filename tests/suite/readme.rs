@@ -8,7 +8,7 @@ use clap::Parser;
 use influxdb_line_protocol::parse_lines;
 use telegraf_pm500::cli::Cli;
 use telegraf_pm500::commands::fields;
-use telegraf_pm500::config::Config;
+use telegraf_pm500::config::{Config, Overrides};
 use telegraf_pm500::meter::Profile;
 
 const REGENERATE: &str = "write it anew with: UPDATE_README=1 cargo test --test suite generated_sections";
@@ -63,14 +63,46 @@ fn code(markdown: &str) -> Vec<String> {
 #[test]
 fn the_generated_sections_are_what_the_program_says() {
     // One test, for all sections are in one file that may be written.
-    assert_section("config", &format!("\n```toml\n{}```\n\n", Config::sample()));
+    assert_section("config", &format!("\n```toml\n{}```\n\n", short(Config::sample())));
     assert_section("fields", &format!("\n{}\n", by_default(&fields::markdown(&Profile::built_in()))));
-    // Executed by the module queries.
-    let query = |language: &str, name: &str| {
-        format!("```{language}\n{}```\n\n", read(&format!("telegraf/queries/{name}")))
+}
+
+/// Of a sample configuration the opening, and what is said of the options that most plants need.
+fn short(sample: &str) -> String {
+    const WANTED: [&str; 11] = [
+        "## Settings",
+        "## Every option",
+        "[[inputs.powermonitor_500]]",
+        "# interval",
+        "# connection",
+        "# tables",
+        "# intervals",
+        "# interval_energy",
+        "# tags",
+        "# address",
+        "# name",
+    ];
+    let is_wanted = |line: &str| {
+        let line = line.trim_start();
+        WANTED.iter().any(|wanted| line == *wanted || line.starts_with(&format!("{wanted} ")))
     };
-    let queries = query("sql", "energy_per_hour.influxql") + &query("js", "meters_down.flux");
-    assert_section("queries", &format!("\n{queries}"));
+    let paragraphs = sample.trim_end().split("\n\n").filter(|paragraph| paragraph.lines().any(is_wanted));
+    // A section's title is left out, and what it says below a table is about options that are not here.
+    let is_title = |line: &str| line.trim_start().starts_with("## ----");
+    let told = paragraphs.map(|paragraph| {
+        let lines = paragraph.lines().skip_while(|line| is_title(line)).take_while(|line| !is_title(line));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    });
+    told.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_configuration_shown_is_complete_once_its_meter_is_taken_out_of_the_comments() {
+    let readme = read("README.md");
+    let (_, shown, _) = section(&readme, "config");
+    let named = code(shown).join("\n").replace("# [[", "[[").replace("# address", "address");
+    let config = Config::parse(&named, &Overrides::default()).expect("the configuration of README.md");
+    assert_eq!(config.meters.len(), 1);
 }
 
 /// The lists of the measurements that come without being asked for.

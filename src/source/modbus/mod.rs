@@ -28,7 +28,6 @@ pub mod plan;
 mod port;
 mod reader;
 mod reply;
-mod tap;
 mod unit;
 
 pub use port::Port;

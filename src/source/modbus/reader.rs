@@ -15,7 +15,7 @@ use tokio_modbus::{Error, ExceptionCode, Request, Response, Slave};
 use super::TransmissionMode;
 use super::echo::WithoutEcho;
 use super::reply::Asked;
-use super::tap::{Seen, Tap};
+use crate::source::tap::{Seen, Tap};
 use crate::source::transport::Stream;
 use crate::source::{Failure, FailureKind};
 
@@ -88,6 +88,11 @@ impl RegisterReader {
         RegisterReader { context, mode, seen, transaction: 0 }
     }
 
+    /// What is seen of the exchange under way, also when that ends the connection.
+    pub(super) fn seen(&self) -> Seen {
+        self.seen.clone()
+    }
+
     /// Reads registers of a unit. A Modbus exception is the inner value and leaves the connection sound.
     ///
     /// # Errors
@@ -109,7 +114,7 @@ impl RegisterReader {
         self.transaction = self.transaction.wrapping_add(1);
         let answer = timeout(within, self.context.call(request)).await;
         let Ok(answer) = answer else {
-            let reply = self.seen.take();
+            let reply = self.seen.received();
             if asked.is_answered_by(&reply) {
                 return Err(Lost { failure: asked.malformed(&reply, None), reply });
             }
@@ -140,15 +145,15 @@ impl RegisterReader {
                 words
             }
             Ok(Err(code)) => {
-                let reply = self.seen.take();
+                let reply = self.seen.received();
                 return Ok((self, Err(Refused { code, reply })));
             }
             Ok(Ok(_)) => {
-                let reply = self.seen.take();
+                let reply = self.seen.received();
                 return Err(Lost { failure: asked.malformed(&reply, None), reply });
             }
             Err(error) => {
-                let reply = self.seen.take();
+                let reply = self.seen.received();
                 let failure = match error {
                     Error::Transport(error) if !asked.is_answered_by(&reply) => broken(&error, &reply),
                     Error::Transport(error) => asked.malformed(&reply, Some(&error.to_string())),

@@ -83,14 +83,14 @@ impl Unit {
             self.log.traffic.requests += 1;
             let (unit, registers) = (self.settings.unit_id, (read.start, read.count));
             port.asks(read.count, self.settings.pause).await;
-            let sent = Instant::now();
+            let (sent, seen) = (Instant::now(), connection.seen());
             let answer = match connection.read(unit, self.function, registers, self.timeouts.request).await {
                 Ok((connection, answer)) => {
                     port.keep(connection);
                     answer
                 }
                 Err(Lost { failure, reply }) => {
-                    self.log.exchange("Modbus", || format!("over: {failure}"), &reply);
+                    self.log.exchange("Modbus", || format!("over: {failure}"), &seen);
                     port.lost(unit, failure.kind);
                     self.log.exhibit(&failure, &reply);
                     return Step::Lost(failure);
@@ -108,16 +108,18 @@ impl Unit {
                             sent.elapsed()
                         )
                     };
-                    self.log.exchange("Modbus", said, &bytes);
+                    self.log.exchange("Modbus", said, &seen);
                     return Step::Got(Block { span: read.span(), bytes, at: SystemTime::now() });
                 }
                 Err(Refused { code: ExceptionCode::IllegalFunction, .. }) if !function_tried => {
+                    let refused = self.function.code();
+                    self.log.exchange("Modbus", || format!("the meter has no function {refused}"), &seen);
                     self.function = self.function.other();
                     function_tried = true;
                 }
                 Err(Refused { code, reply }) => {
                     let sentence = format!("the read of {} is refused: {}", read.span(), exception(code));
-                    self.log.exchange("Modbus", || sentence.clone(), &reply);
+                    self.log.exchange("Modbus", || sentence.clone(), &seen);
                     self.log.exhibit(&sentence, &reply);
                     return Step::Refused(code, FailureKind::Refused.because(sentence));
                 }
@@ -140,15 +142,16 @@ impl Unit {
         let (unit, within) = (self.settings.unit_id, self.timeouts.request);
         self.log.traffic.requests += 1;
         port.asks(count, self.settings.pause).await;
-        let sent = Instant::now();
+        let (sent, seen) = (Instant::now(), connection.seen());
         match connection.read(unit, self.function, (read.start, count), within).await {
             Ok((connection, _)) => {
+                self.log.exchange("Modbus", || "the line is clear".to_owned(), &seen);
                 self.log.replied(sent);
                 port.rests();
                 Ok(connection)
             }
-            Err(Lost { failure, reply }) => {
-                self.log.exchange("Modbus", || format!("the line is not clear: {failure}"), &reply);
+            Err(Lost { failure, .. }) => {
+                self.log.exchange("Modbus", || format!("the line is not clear: {failure}"), &seen);
                 port.lost(unit, failure.kind);
                 if failure.kind == FailureKind::Timeout {
                     return Err(Step::Lost(failure));
