@@ -180,8 +180,9 @@ impl Collector {
         let ready = due.boundary || self.may_be_asked().await;
         let mut found = if ready && !wanted.is_empty() {
             self.read(due, &mut readings).await
-        } else if ready && due.status {
-            self.watch(&mut readings).await
+        } else if ready && due.status && self.wire.listens() {
+            // A connection that is lost is said now, and not when its table is due next, which may be an hour away.
+            self.put(TableSet::EMPTY, &mut readings).await.0
         } else {
             self.leave_alone(wanted);
             Found::default()
@@ -198,6 +199,12 @@ impl Collector {
         self.state.remember(&self.config.name, self.history.record());
     }
 
+    /// The counters once more, for those who saw them last some gathers ago; nothing is read.
+    pub fn last_word(&self) -> Report {
+        let nothing = Readings::new(self.config.profile.elements.len());
+        self.report(Due { traffic: true, ..Due::default() }, nothing, Found::default())
+    }
+
     fn report(&self, due: Due, readings: Readings, found: Found) -> Report {
         let Found { read, samples, sampled, failures, notices, events, intervals, device_due } = found;
         Report {
@@ -205,6 +212,7 @@ impl Collector {
             at: self.clock.now(),
             due: due.tables.union(due.beside),
             status_due: due.status,
+            traffic_due: due.traffic,
             readings,
             read,
             samples,
@@ -253,15 +261,6 @@ impl Collector {
             found.device_due = self.device.is_due_to_say(&self.judge.map(), Instant::now());
         }
         found
-    }
-
-    /// Looks after listened connections when no table is due: one that is lost is said now, and not when its
-    /// table is due next, which may be an hour away.
-    async fn watch(&mut self, readings: &mut Readings) -> Found {
-        if !self.wire.listens() {
-            return Found::default();
-        }
-        self.put(TableSet::EMPTY, readings).await.0
     }
 
     /// Whether its time to rest is over, or it shows life.

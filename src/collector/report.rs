@@ -27,6 +27,8 @@ pub struct Report {
     pub due: TableSet,
     /// Whether the status was due, too.
     pub status_due: bool,
+    /// Whether the counters since start were due, too.
+    pub traffic_due: bool,
     /// The values, without those that must not leave.
     pub readings: Readings,
     /// The tables of which at least one value may leave.

@@ -4,7 +4,8 @@
 //! wall clock, shifted by the meter's stagger so that many meters do not start at once. Energy is never
 //! shifted: intervals are billed from boundary to boundary. With outside triggers, a table is due when its
 //! period has passed since it was last due. With a load profile energy is exact: due at multiples of its period
-//! on the wall clock whatever else is written, and with outside triggers at the first one after each.
+//! on the wall clock whatever else is written, and with outside triggers at the first one after each. The counters
+//! since start wake nobody: they are due with the first status line after their period.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +20,8 @@ pub struct Due {
     pub beside: TableSet,
     /// Whether a status line is due.
     pub status: bool,
+    /// Whether the counters since start are due with it.
+    pub traffic: bool,
     /// Whole periods that passed unserved since the last time.
     pub missed: u64,
     /// Whether somebody else sets the pace, so that periods promise nothing.
@@ -41,6 +44,7 @@ enum Item {
     Table(Table),
     Beside(Table),
     Status,
+    Traffic,
 }
 
 #[derive(Debug, Clone)]
@@ -60,6 +64,8 @@ struct Entry {
 pub struct Layout {
     /// Period of the status line.
     pub interval: Duration,
+    /// Period of the counters since start.
+    pub traffic: Duration,
     /// Align to multiples of the period on the wall clock.
     pub round: bool,
     /// The user's `collection_offset`.
@@ -105,8 +111,9 @@ impl Schedule {
             let phase = if table == Table::Energy { layout.offset } else { shifted };
             (Item::Table(table), period, phase)
         });
-        let status = std::iter::once((Item::Status, layout.interval, shifted));
-        for (item, period, phase) in tables.chain(status) {
+        // In this order: whether the status is due decides whether the counters may be.
+        let health = [(Item::Status, layout.interval, shifted), (Item::Traffic, layout.traffic, shifted)];
+        for (item, period, phase) in tables.chain(health) {
             let exact = layout.profile.is_some() && item == Item::Table(Table::Energy);
             schedule.entries.push(Entry { item, period, phase, exact, next: start, last: None });
         }
@@ -124,7 +131,8 @@ impl Schedule {
 
     /// When something is due next on the own clock.
     pub fn next(&self) -> SystemTime {
-        self.entries.iter().map(|entry| entry.next).min().unwrap_or(self.start)
+        let waking = self.entries.iter().filter(|entry| entry.item != Item::Traffic);
+        waking.map(|entry| entry.next).min().unwrap_or(self.start)
     }
 
     /// Whether energy is due at that time, which no jitter may move.
@@ -151,7 +159,7 @@ impl Schedule {
         let mut due = Due::default();
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
-            if entry.next > now {
+            if entry.next > now || (entry.item == Item::Traffic && !due.status) {
                 continue;
             }
             if entry.last.is_some() && entry.item == Item::Status {
@@ -182,10 +190,10 @@ impl Schedule {
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
             let ripe = match (entry.item, entry.last) {
-                (Item::Status, _) | (Item::Table(_), None) => true,
+                (Item::Status, _) | (Item::Table(_) | Item::Traffic, None) => true,
                 (Item::Beside(_), _) => entry.next <= now,
                 (Item::Table(_), Some(_)) if entry.exact => entry.next <= now,
-                (Item::Table(_), Some(last)) => match now.duration_since(last) {
+                (Item::Table(_) | Item::Traffic, Some(last)) => match now.duration_since(last) {
                     Ok(passed) => passed + slack(entry.period) >= entry.period,
                     // The wall clock was set back.
                     Err(_) => true,
@@ -223,6 +231,7 @@ impl Due {
             Item::Table(table) => self.tables.insert(table),
             Item::Beside(table) => self.beside.insert(table),
             Item::Status => self.status = true,
+            Item::Traffic => self.traffic = true,
         }
     }
 }
@@ -240,6 +249,7 @@ mod tests {
     fn schedule(stagger: f64, now: SystemTime) -> Schedule {
         let layout = Layout {
             interval: 10 * SECOND,
+            traffic: 60 * SECOND,
             round: true,
             offset: Duration::ZERO,
             stagger: Duration::from_secs_f64(stagger),
@@ -278,6 +288,31 @@ mod tests {
     }
 
     #[test]
+    fn counters_come_with_the_first_status_line_of_each_of_their_periods_and_wake_nobody() {
+        let traffic = |schedule: &mut Schedule, from: u64, to: u64| {
+            (from..to).filter(|second| schedule.take(at(*second as f64)).traffic).collect::<Vec<_>>()
+        };
+        assert_eq!(traffic(&mut schedule(0.0, at(3.0)), 3, 200), [3, 60, 120, 180]);
+        // A status every 7 s, or every 10 min: there is no other time.
+        let layout = |interval| Layout {
+            interval,
+            traffic: 60 * SECOND,
+            round: false,
+            offset: Duration::ZERO,
+            stagger: Duration::ZERO,
+            profile: None,
+        };
+        let mut odd = Schedule::new(layout(7 * SECOND), [], [], at(0.0));
+        assert_eq!(traffic(&mut odd, 0, 200), [0, 63, 126, 182]);
+        let mut slow = Schedule::new(layout(600 * SECOND), [], [], at(0.0));
+        assert!(slow.take(at(0.0)).traffic);
+        assert_eq!(slow.next(), at(600.0));
+        let mut triggered = schedule(0.0, at(0.0));
+        let due = [0.0, 10.0, 50.0, 59.5, 70.0].map(|second| triggered.take_triggered(at(second)).traffic);
+        assert_eq!(due, [true, false, false, true, false]);
+    }
+
+    #[test]
     fn modbus_beside_a_plc_waits_for_its_boundary_even_when_triggered() {
         let mut schedule = schedule(0.0, at(3.0));
         assert!(schedule.take_triggered(at(3.0)).beside.is_empty());
@@ -307,6 +342,7 @@ mod tests {
     fn with_a_load_profile_energy_is_due_at_every_boundary_whatever_else_is_written() {
         let layout = Layout {
             interval: 10 * SECOND,
+            traffic: 60 * SECOND,
             round: false,
             offset: 3 * SECOND,
             stagger: SECOND,

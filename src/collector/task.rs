@@ -47,6 +47,7 @@ const SLOT: Duration = Duration::from_millis(50);
 pub fn schedule(config: &MeterConfig, index: usize, count: usize, now: SystemTime) -> Schedule {
     let layout = Layout {
         interval: config.interval,
+        traffic: config.traffic_interval,
         round: config.round_interval,
         offset: config.collection_offset,
         stagger: stagger(config.interval, index, count),
@@ -74,6 +75,7 @@ pub async fn run(
     mut sink: impl FnMut(Report),
 ) {
     let mut up = Up { counted: false, totals: &totals };
+    let mut told = true;
     let jitter = collector.config().collection_jitter;
     loop {
         let jitter = jitter.mul_f64(rand::random());
@@ -91,11 +93,15 @@ pub async fn run(
         };
         if let Some(report) = report {
             up.set(report.health.up);
+            told = report.traffic_due;
             sink(report);
         }
     }
     // Nobody waits longer for a meter that does not take its good-bye.
     let _ = timeout(TO_FINISH, collector.close()).await;
+    if !told {
+        sink(collector.last_word());
+    }
 }
 
 /// This meter's share of [`Totals::up`], given back however the task ends.

@@ -108,6 +108,8 @@ pub struct MeterConfig {
     pub modbus_tables: TableSet,
     /// How often the meter is gathered.
     pub interval: Duration,
+    /// How often the counters since start are told.
+    pub traffic_interval: Duration,
     /// How often each table is read, for every table in `tables` and `modbus_tables`.
     pub intervals: BTreeMap<Table, Duration>,
     /// Length of the load profile's intervals, if there is to be one; energy is read at every boundary.
@@ -330,6 +332,7 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
     }
     let interval = options.interval.unwrap_or(super::DEFAULT_INTERVAL);
     limits::check_interval("interval", interval)?;
+    let traffic_interval = options.traffic_interval.unwrap_or(super::DEFAULT_TRAFFIC_INTERVAL);
     let interval_energy = options.interval_energy.and_then(|named| named.0);
     let named = options.intervals.unwrap_or_default();
     let intervals = intervals(interval, &named, (tables, modbus_tables), interval_energy)?;
@@ -364,6 +367,7 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
         tables,
         modbus_tables,
         interval,
+        traffic_interval,
         intervals,
         interval_energy,
         round_interval: options.round_interval.unwrap_or(true),

@@ -84,6 +84,8 @@ pub const DEFAULT_PATH: &str = places::CONFIGURATION;
 
 /// How often a meter is gathered when nothing is said, as in Telegraf's agent.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
+/// `traffic_interval` when none is given.
+pub const DEFAULT_TRAFFIC_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The state file used when the configuration names none and its directory exists.
 pub const DEFAULT_STATE_FILE: &str = places::STATE_FILE;

@@ -81,6 +81,8 @@ options! {
         tables: Vec<Requested>,
         /// How often the meter is gathered.
         interval: Duration,
+        /// How often the counters since start are told.
+        traffic_interval: Duration,
         /// Length of the load profile's intervals.
         interval_energy: Switchable,
         /// Whether gathers are aligned to the wall clock.

@@ -1,7 +1,7 @@
 //! A report → line protocol: what Telegraf reads.
 //!
 //! ```text
-//! Report ─→ Lines ─→ tables, interval, info, event, status ─→ Batch ─→ stdout
+//! Report ─→ Lines ─→ tables, interval, info, event, status, traffic ─→ Batch ─→ stdout
 //! ```
 //!
 //! One file per family of measurements. [`schema`] and the profile together are all that can leave the program.
@@ -16,6 +16,7 @@ pub mod plugin;
 pub mod schema;
 mod status;
 pub mod tables;
+mod traffic;
 
 pub use batch::{Batch, Field, timestamp};
 
@@ -41,6 +42,9 @@ impl Lines {
         }
         if report.status_due {
             status::write(report, &mut batch);
+        }
+        if report.traffic_due {
+            traffic::write(report, &mut batch);
         }
         batch
     }

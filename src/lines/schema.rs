@@ -9,8 +9,10 @@ pub const METER_TAG: &str = "meter";
 /// Tag on event lines: what happened.
 pub const EVENT_TAG: &str = "event";
 
-/// Result, connection, ages, counters: every interval, also when the meter is down.
+/// Result, connection, ages: every interval, also when the meter is down.
 pub const STATUS: &str = "powermonitor_500_status";
+/// Counters since start: seldom, for what moves slowly need not be stored at every interval.
+pub const TRAFFIC: &str = "powermonitor_500_traffic";
 /// What the meter is: at connect, then hourly.
 pub const INFO: &str = "powermonitor_500_info";
 /// The energy counters: the meter's own, and one field about them.
@@ -90,33 +92,33 @@ pub const FIELDS: &[Entry] = &[
     entry(STATUS, "alarm_age_ms", Integer, "the same for alarm"),
     entry(STATUS, "settings_age_ms", Integer, "the same for settings"),
     entry(STATUS, "raw_age_ms", Integer, "the same for the undecoded assembly 107"),
-    entry(STATUS, "requests", Integer, "requests sent since start"),
-    entry(STATUS, "responses", Integer, "replies received since start, refusals included"),
-    entry(STATUS, "timeouts", Integer, "requests and connects that got no answer in time, since start"),
-    entry(STATUS, "errors", Integer, "other failures since start"),
-    entry(STATUS, "reconnects", Integer, "connections made after the first, since start"),
-    entry(STATUS, "frames_received", Integer, "class 1 frames received since start"),
-    entry(STATUS, "frames_lost", Integer, "class 1 frames missing from the sequence since start"),
-    entry(STATUS, "frames_dropped", Integer, "class 1 frames not used since start"),
+    entry(STATUS, "result", Text, "result_code in words"),
+    entry(STATUS, "connection", Text, "connection_code in words"),
+    entry(STATUS, "response_time_ms", Float, "slowest reply of this gather"),
+    entry(STATUS, "rpi_ms", Float, "agreed requested packet interval of a listened connection"),
+    entry(TRAFFIC, "requests", Integer, "requests sent since start"),
+    entry(TRAFFIC, "responses", Integer, "replies received since start, refusals included"),
+    entry(TRAFFIC, "timeouts", Integer, "requests and connects that got no answer in time, since start"),
+    entry(TRAFFIC, "errors", Integer, "other failures since start"),
+    entry(TRAFFIC, "reconnects", Integer, "connections made after the first, since start"),
+    entry(TRAFFIC, "frames_received", Integer, "class 1 frames received since start"),
+    entry(TRAFFIC, "frames_lost", Integer, "class 1 frames missing from the sequence since start"),
+    entry(TRAFFIC, "frames_dropped", Integer, "class 1 frames not used since start"),
     entry(
-        STATUS,
+        TRAFFIC,
         "values_dropped",
         Integer,
         "values that were implausible, glitches of counters included, since start",
     ),
     entry(
-        STATUS,
+        TRAFFIC,
         "values_absent",
         Integer,
         "values that the meter said it does not have (NaN, infinite, all ones), since start",
     ),
-    entry(STATUS, "gathers_missed", Integer, "gathers that were due while another still ran, since start"),
-    entry(STATUS, "gaps", Integer, "gaps in the data since start"),
-    entry(STATUS, "counter_resets", Integer, "times that counters were reset or began anew, since start"),
-    entry(STATUS, "result", Text, "result_code in words"),
-    entry(STATUS, "connection", Text, "connection_code in words"),
-    entry(STATUS, "response_time_ms", Float, "slowest reply of this gather"),
-    entry(STATUS, "rpi_ms", Float, "agreed requested packet interval of a listened connection"),
+    entry(TRAFFIC, "gathers_missed", Integer, "gathers that were due while another still ran, since start"),
+    entry(TRAFFIC, "gaps", Integer, "gaps in the data since start"),
+    entry(TRAFFIC, "counter_resets", Integer, "times that counters were reset or began anew, since start"),
     entry(INFO, "product_name", Text, "identity object"),
     entry(INFO, "catalog_number", Text, "catalog number that belongs to the product code"),
     entry(INFO, "serial_number", Text, "thirteen letters of the product information"),

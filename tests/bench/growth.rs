@@ -32,14 +32,14 @@ impl Measured {
         self.took.cpu / self.took.seconds
     }
 
-    /// Sum of a counter over the newest status lines of all meters.
+    /// Sum of a counter over the last counters of all meters.
     pub(crate) fn counter(&self, field: &str) -> u64 {
         let field = format!("{field}=");
         let of = |line: &String| {
             let (_, rest) = line.split_once(&field).unwrap_or_else(|| panic!("no {field} in {line}"));
             rest.split('i').next().and_then(|number| number.parse::<u64>().ok()).expect("a counter")
         };
-        self.heard.status.values().map(of).sum()
+        self.heard.counters.values().map(of).sum()
     }
 
     pub(crate) fn cells(&self) -> [String; 8] {
@@ -74,7 +74,7 @@ pub(crate) fn measure(meters: u32, reading: Reading, settle: Duration, window: D
     let plant = Plant::start(meters);
     let configuration = reading.configuration(plant.addresses());
     let subject = Subject::start(&mut plugin::command(&configuration), true);
-    subject.wait_until("a status of each meter", |heard| heard.status.len() == meters as usize);
+    subject.wait_until("the counters of each meter", |heard| heard.counters.len() == meters as usize);
     let took = subject.measure(&plant, settle, window);
     let heard = subject.end();
     let samples = took.samples(&heard, meters, reading.interval);
@@ -84,7 +84,7 @@ pub(crate) fn measure(meters: u32, reading: Reading, settle: Duration, window: D
     let [requests, responses, timeouts, errors] =
         ["requests", "responses", "timeouts", "errors"].map(|field| measured.counter(field));
     assert!(requests - responses <= timeouts + errors, "requests without an answer that nobody counted");
-    // A gather that was under way at the end has no status line.
+    // A gather that was under way at the end is not counted.
     assert!(asked.requests >= requests && requests > 0, "{requests} counted, {asked:?}");
     measured
 }

@@ -21,8 +21,8 @@ pub(crate) struct Heard {
     pub(crate) first: Option<Instant>,
     /// When the newest realtime line was read.
     pub(crate) newest: Option<Instant>,
-    /// The newest status line of each meter.
-    pub(crate) status: HashMap<String, String>,
+    /// The newest counters of each meter.
+    pub(crate) counters: HashMap<String, String>,
 }
 
 impl Heard {
@@ -39,8 +39,8 @@ impl Heard {
                 let time = time.trim_end().parse().expect("a line ends with its time");
                 self.samples.entry(meter.to_owned()).or_default().push(time);
             }
-            "powermonitor_500_status" => {
-                self.status.insert(meter.to_owned(), line.to_owned());
+            "powermonitor_500_traffic" => {
+                self.counters.insert(meter.to_owned(), line.to_owned());
             }
             _ => {}
         }

@@ -37,8 +37,9 @@ pub(crate) struct Ledger {
     first_status: Option<i64>,
     last_status: Option<Line>,
     statuses: u64,
-    missed_at_first: i64,
-    gaps_at_first: i64,
+    /// The counters of the first status line's gather, and the newest.
+    first_traffic: Option<Line>,
+    last_traffic: Option<Line>,
     gaps: u64,
     /// Status lines by their result.
     pub(crate) results: BTreeMap<String, u64>,
@@ -63,7 +64,7 @@ pub(crate) struct Sums {
     pub(crate) status_due: u64,
     /// Status lines.
     pub(crate) statuses: u64,
-    /// What status lines count as missed.
+    /// What is counted as missed.
     pub(crate) missed: u64,
 }
 
@@ -108,8 +109,8 @@ impl Ledger {
             first_status: None,
             last_status: None,
             statuses: 0,
-            missed_at_first: 0,
-            gaps_at_first: 0,
+            first_traffic: None,
+            last_traffic: None,
             gaps: 0,
             results: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -132,6 +133,7 @@ impl Ledger {
     pub(crate) fn enter(&mut self, line: &Line) {
         match line.measurement.as_str() {
             "powermonitor_500_status" => self.enter_status(line),
+            "powermonitor_500_traffic" => self.enter_traffic(line),
             "powermonitor_500_event" => self.enter_event(line),
             measurement => {
                 let at = self.books.iter().position(|book| book.table.measurement() == measurement);
@@ -167,18 +169,28 @@ impl Ledger {
             self.problems.push(format!("the status is {result} with {complete} of {together} lines"));
         }
         *self.results.entry(result).or_default() += 1;
-        if self.first_status.is_none() {
-            self.first_status = Some(line.time);
-            (self.missed_at_first, self.gaps_at_first) =
-                (line.integer("gathers_missed"), line.integer("gaps"));
-            self.gaps = 0;
-        }
+        self.first_status.get_or_insert(line.time);
         self.statuses += 1;
         self.last_status = Some(line.clone());
-        let counted = line.integer("gaps") - self.gaps_at_first;
-        if counted != self.gaps as i64 {
-            self.problems.push(format!("{} gap events, and the status counts {counted}", self.gaps));
+    }
+
+    /// The counters follow the status line of their gather.
+    fn enter_traffic(&mut self, line: &Line) {
+        if self.first_traffic.is_none() {
+            self.first_traffic = Some(line.clone());
+            self.gaps = 0;
         }
+        self.last_traffic = Some(line.clone());
+        let counted = self.counted("gaps");
+        if counted != self.gaps {
+            self.problems.push(format!("{} gap events, and the counters say {counted}", self.gaps));
+        }
+    }
+
+    /// By how much a counter has risen since the books were opened.
+    fn counted(&self, field: &str) -> u64 {
+        let (Some(first), Some(last)) = (&self.first_traffic, &self.last_traffic) else { return 0 };
+        (last.integer(field) - first.integer(field)) as u64
     }
 
     fn enter_event(&mut self, line: &Line) {
@@ -209,7 +221,7 @@ impl Ledger {
         }
         if let (Some(first), Some(last)) = (self.first_status, &self.last_status) {
             sums.status_due = periods(last.time - first, self.interval) + 1;
-            sums.missed = (last.integer("gathers_missed") - self.missed_at_first) as u64;
+            sums.missed = self.counted("gathers_missed");
         }
         sums.statuses = self.statuses;
         sums

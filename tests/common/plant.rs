@@ -185,7 +185,7 @@ impl Plant {
     pub(crate) fn config(&self) -> String {
         let mut text = format!(
             "[[inputs.powermonitor_500]]\nstate_file = \"state.json\"\ninterval = \"{}s\"\n\
-             connect_timeout = \"150ms\"\ntimeout = \"150ms\"\ngather_timeout = \"400ms\"\n",
+             traffic_interval = \"0s\"\nconnect_timeout = \"150ms\"\ntimeout = \"150ms\"\ngather_timeout = \"400ms\"\n",
             INTERVAL.as_secs()
         );
         for Post { kind, option, name, address, .. } in &self.posts {

@@ -154,9 +154,9 @@ pub(crate) fn collector(options: &str) -> Collector {
     Collector::new(Arc::new(config(options)), State::in_memory())
 }
 
-/// Reads these tables and the status.
+/// Reads these tables; the status and the counters come with them.
 pub(crate) async fn gather(collector: &mut Collector, tables: &[Table]) -> Lines {
-    let due = Due { tables: set(tables), status: true, ..Due::default() };
+    let due = Due { tables: set(tables), status: true, traffic: true, ..Due::default() };
     Lines::of(&collector.gather(due).await)
 }
 

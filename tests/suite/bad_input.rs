@@ -150,7 +150,7 @@ fn failed(what: &str, address: &str, result: &str) -> Ended {
     assert!(ended.error().starts_with("E! Meter \"127."), "{ended:#?}");
     let lines = ended.lines();
     assert_eq!(status(&lines), (0, result), "{what}: {ended:#?}");
-    let about_the_reading = ["powermonitor_500_status", "powermonitor_500_event"];
+    let about_the_reading = ["powermonitor_500_status", "powermonitor_500_traffic", "powermonitor_500_event"];
     assert!(lines.iter().all(|line| about_the_reading.contains(&line.measurement.as_str())), "{ended:#?}");
     ended
 }

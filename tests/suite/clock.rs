@@ -66,7 +66,7 @@ fn a_clock_that_is_set_stops_nothing_and_makes_no_gap_that_is_not_one() {
     }
     let ended = program.finish();
     let lines = ended.lines();
-    let last = lines.iter().rfind(|line| line.is("a", "_status")).unwrap();
+    let last = lines.iter().rfind(|line| line.is("a", "_traffic")).unwrap();
     assert_eq!((last.integer("gaps"), last.integer("gathers_missed")), (1, 0), "{last:#?}");
     // Nothing is said twice, and no interval is written twice.
     let once = lines.iter().filter(|line| line.is("a", "_event") || line.is("a", "_interval"));

@@ -60,7 +60,7 @@ async fn a_reset_of_the_counters_is_one_event_with_every_last_value_and_counts_o
     assert_eq!(event.text("field").split(',').count(), 8);
     let next = gather(&mut collector, &[Table::Energy]).await;
     assert_eq!(kinds(&next), [""; 0]);
-    assert_eq!(next.one("powermonitor_500_status").integer("counter_resets"), 1);
+    assert_eq!(next.one("powermonitor_500_traffic").integer("counter_resets"), 1);
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn one_wrong_reading_of_the_counters_costs_no_line_and_a_jump_that_is_undo
         assert_eq!(lines.one("powermonitor_500_energy").fields, energy.fields, "the second reading leaves");
     }
     assert_eq!(
-        gather(&mut collector, &tables).await.one("powermonitor_500_status").integer("values_dropped"),
+        gather(&mut collector, &tables).await.one("powermonitor_500_traffic").integer("values_dropped"),
         16
     );
     let import = energy.integer("active_import_wh");
@@ -104,7 +104,7 @@ async fn another_meter_is_swapped_and_never_reset_whether_or_not_anybody_watched
     let [event] = lines.events("meter_swapped")[..] else { panic!("{lines:?}") };
     let told = (event.text("before_text"), event.text("after_text"));
     assert_eq!(told, ("SIM0000000000", "SIM0000000041"));
-    assert_eq!(lines.one("powermonitor_500_status").integer("counter_resets"), 0);
+    assert_eq!(lines.one("powermonitor_500_traffic").integer("counter_resets"), 0);
     assert!(lines.has("powermonitor_500_info"), "who it is now is said at once");
     collector.close().await;
     state.save().unwrap();

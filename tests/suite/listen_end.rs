@@ -69,9 +69,9 @@ fn connections_are_closed_although_the_meter_has_closed_the_idle_session() {
 
         // I/O lives on, and an idle session's end is no fault.
         let lines = gather(&mut collector, &[Realtime]).await;
-        let status = lines.one("powermonitor_500_status");
+        let (status, traffic) = (lines.one("powermonitor_500_status"), lines.one("powermonitor_500_traffic"));
         assert_eq!(
-            (lines.result(), status.integer("errors"), status.text("connection")),
+            (lines.result(), traffic.integer("errors"), status.text("connection")),
             ("success", 0, "listen_only")
         );
         assert_eq!(state.record(&collector.config().name).unwrap().open_connections.len(), 2);

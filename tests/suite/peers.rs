@@ -353,8 +353,8 @@ const NASTY: &str = r##"
     address = "127.0.0.1:1"
 "##;
 
-const MEASUREMENTS: [&str; 9] =
-    ["", "_alarm", "_demand", "_energy", "_info", "_max", "_raw", "_settings", "_status"];
+const MEASUREMENTS: [&str; 10] =
+    ["", "_alarm", "_demand", "_energy", "_info", "_max", "_raw", "_settings", "_status", "_traffic"];
 
 fn assert_lines_and_names(lines: &str, of_the_plugin: &[&str]) {
     let points = points(lines);

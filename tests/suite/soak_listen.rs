@@ -86,10 +86,10 @@ fn soak(duration: Duration, meters: u32) {
 
     // What is in the sockets now has been counted a second later.
     let quiet = SystemTime::now() + Duration::from_secs(1);
-    let sums: Vec<Sum> = statuses(&mut program, meters, quiet)
+    let sums: Vec<Sum> = counters(&mut program, meters, quiet)
         .into_iter()
         .zip(plant.meters())
-        .map(|((name, status), meter)| Sum::of(name, meter, &status))
+        .map(|((name, counters), meter)| Sum::of(name, meter, &counters))
         .collect();
     drop(plant);
     let ended = program.finish();
@@ -217,7 +217,7 @@ fn start_plugin(plant: &Plant, interval: &str) -> Program {
     // wait ten seconds for theirs.
     let mut text = format!(
         "[[inputs.powermonitor_500]]\nstate_file = \"state.json\"\ninterval = \"{interval}\"\ntimeout = \"400ms\"\n\
-         connection = \"listen_only\"\nrpi = \"100ms\"\nevidence = \"guessed\"\nraw_energy = true\n\
+         traffic_interval = \"0s\"\nconnection = \"listen_only\"\nrpi = \"100ms\"\nevidence = \"guessed\"\nraw_energy = true\n\
          tables = [\"realtime\", \"max\", \"demand\", \"alarm\"]\n\
          listen_tables = [\"realtime\", \"max\", \"demand\", \"raw\", \"alarm\", \"info\"]\n\
          intervals = {{ max = \"{interval}\", demand = \"{interval}\" }}\n"
@@ -240,19 +240,19 @@ fn alone() -> bool {
     std::env::var_os("SOAK_ALONE").is_some()
 }
 
-/// The first status line of each meter after this time.
-fn statuses(program: &mut Program, meters: u32, after: SystemTime) -> BTreeMap<String, Line> {
+/// The first counters of each meter after this time.
+fn counters(program: &mut Program, meters: u32, after: SystemTime) -> BTreeMap<String, Line> {
     let after = after.duration_since(SystemTime::UNIX_EPOCH).expect("the clock is set").as_nanos() as i64;
-    let mut statuses = BTreeMap::new();
+    let mut counters = BTreeMap::new();
     let until = Instant::now() + DEADLINE;
-    while statuses.len() < meters as usize {
-        assert!(Instant::now() < until, "only {} of {meters} meters have a status", statuses.len());
-        let line = program.wait_for("a status line of each meter", |line| {
-            line.measurement == "powermonitor_500_status" && line.time > after
+    while counters.len() < meters as usize {
+        assert!(Instant::now() < until, "only {} of {meters} meters have counters", counters.len());
+        let line = program.wait_for("the counters of each meter", |line| {
+            line.measurement == "powermonitor_500_traffic" && line.time > after
         });
-        statuses.entry(line.tags["meter"].clone()).or_insert(line);
+        counters.entry(line.tags["meter"].clone()).or_insert(line);
     }
-    statuses
+    counters
 }
 
 /// The frames of one meter, as it sent them and as the plugin counted them.
@@ -268,8 +268,8 @@ struct Sum {
 }
 
 impl Sum {
-    fn of(name: String, meter: &SimulatedMeter, status: &Line) -> Sum {
-        let counter = |field| u64::try_from(status.integer(field)).expect("a counter is not negative");
+    fn of(name: String, meter: &SimulatedMeter, counters: &Line) -> Sum {
+        let counter = |field| u64::try_from(counters.integer(field)).expect("a counter is not negative");
         Sum {
             name,
             sent: meter.record().io.frames.values().sum(),

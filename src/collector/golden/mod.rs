@@ -45,7 +45,14 @@ fn settings(scenario: &Scenario) -> Arc<MeterConfig> {
 
 fn due(step: &Step) -> Due {
     let tables = step.tables.iter().copied().collect();
-    Due { tables, status: true, missed: step.missed, boundary: step.boundary, ..Due::default() }
+    Due {
+        tables,
+        status: true,
+        traffic: true,
+        missed: step.missed,
+        boundary: step.boundary,
+        ..Due::default()
+    }
 }
 
 /// Plays a scenario; before the lines of each gather stands its time in ms.

@@ -82,7 +82,7 @@ fn every_listener_hears_every_frame_and_none_disturbs_the_plc_by_coming_going_or
         let heard = [a, b].map(|mut listener| {
             listener.wait_for("the owner's end", |line| line.is_event("m", "owner_lost"));
             listener.wait_for("the owner's end", |line| line.is_event("m", "owner_lost"));
-            let status = listener.wait_for("a status", |line| line.is("m", "_status"));
+            let status = listener.wait_for("the counters", |line| line.is("m", "_traffic"));
             listener.finish();
             ["frames_received", "frames_lost", "frames_dropped"].map(|name| status.integer(name))
         });

@@ -70,7 +70,7 @@ impl Plant {
         std::fs::create_dir_all(&directory).unwrap();
         let state = directory.join("state.json");
         let text = format!(
-            "[[inputs.powermonitor_500]]\ninterval = \"1s\"\nstate_file = {state:?}\n\
+            "[[inputs.powermonitor_500]]\ninterval = \"1s\"\ntraffic_interval = \"0s\"\nstate_file = {state:?}\n\
              [[inputs.powermonitor_500.meter]]\nname = \"m\"\naddress = \"{METER}\"\ntables = [\"realtime\"]\n\
              heartbeat_interval = \"100ms\"\n{options}\n"
         );
@@ -114,8 +114,8 @@ pub(crate) fn is_connected(line: &Line, how: &str) -> bool {
 
 /// Waits until a collector that listens has received this many more frames.
 pub(crate) fn hear(listener: &mut Program, frames: i64) {
-    let from = listener.wait_for("a status", |line| line.is("m", "_status")).integer("frames_received");
+    let from = listener.wait_for("the counters", |line| line.is("m", "_traffic")).integer("frames_received");
     listener.wait_for("more frames", |line| {
-        line.is("m", "_status") && line.integer("frames_received") >= from + frames
+        line.is("m", "_traffic") && line.integer("frames_received") >= from + frames
     });
 }

@@ -33,7 +33,7 @@ fn beside_a_third_party_scanner_that_owns_by_multicast_we_listen_and_it_goes_on(
         let status = auto.wait_for("listening", |line| is_connected(line, "listen_only"));
         assert_eq!(status.float("rpi_ms"), 100.0);
         let heard =
-            auto.wait_for("frames", |line| line.is("m", "_status") && line.integer("frames_received") >= 20);
+            auto.wait_for("frames", |line| line.is("m", "_traffic") && line.integer("frames_received") >= 20);
         assert_eq!((heard.integer("frames_lost"), heard.integer("frames_dropped")), (0, 0));
         goes_on(&mut scanner);
         assert_eq!(auto.finish().code, Some(0));

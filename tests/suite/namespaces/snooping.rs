@@ -39,9 +39,9 @@ fn a_multicast_plc_is_heard_through_it_without_losing_a_frame_to_either() {
         let plc = plant.own(&["101", "102"], "100ms");
         let mut auto = collect(plant.a, &plant.config("a", "connection = \"auto\""));
         auto.wait_for("listening", |line| is_connected(line, "listen_only"));
-        let from = auto.wait_for("a status", |line| line.is("m", "_status"));
+        let from = auto.wait_for("the counters", |line| line.is("m", "_traffic"));
         let status = auto.wait_for("more frames", |line| {
-            line.is("m", "_status")
+            line.is("m", "_traffic")
                 && line.integer("frames_received") >= from.integer("frames_received") + 100
         });
         assert_eq!((status.integer("frames_lost"), status.integer("frames_dropped")), (0, 0));

@@ -162,7 +162,11 @@ fn assert_truth(shown: &Shown) {
         "pump-3",
         &[("Up", json!(1)), ("Result", json!("success")), ("Connection", json!("explicit"))],
     );
-    shown.assert_last(meters, "pump-2", &[("Up", json!(0)), ("Gaps", json!(gaps))]);
+    shown.assert_last(meters, "pump-2", &[("Up", json!(0))]);
+    let counters = panel("Counted since start");
+    assert_eq!(shown.rows(counters, "").len(), 4);
+    shown.assert_last(counters, "pump-2", &[("Gaps", json!(gaps)), ("Resets", json!(resets - 1))]);
+    shown.assert_last(counters, "press-5", &[("Timeouts", json!(9)), ("Gaps", json!(1))]);
     let power = panel("Active power of all meters");
     shown.assert_last(power, "pump-1", &[("power", json!(truth("active_power_total_w")))]);
     shown.assert_last(power, "press-5", &[("power", json!(0.0))]);

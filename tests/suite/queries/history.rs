@@ -36,6 +36,7 @@ impl History {
         history.events();
         history.intervals();
         history.statuses();
+        history.counters();
         history
     }
 
@@ -114,15 +115,20 @@ impl History {
     }
 
     fn statuses(&mut self) {
-        for (ago, up, age, timeouts) in [(20, 1, 5, 1), (10, 0, 115_005, 4), (0, 0, 125_005, 9)] {
+        for (ago, up, age) in [(20, 1, 5), (10, 0, 115_005), (0, 0, 125_005)] {
             let time = self.now - ago * 1_000_000_000;
             let good = r#"up=1i,result_code=0i,realtime_age_ms=4i,result="success""#;
             self.line("_status", "meter=press-4", good, time);
             let result = if up == 1 { "success" } else { "timeout" };
-            let fields = format!(
-                r#"up={up}i,result_code=2i,realtime_age_ms={age}i,timeouts={timeouts}i,result="{result}""#
-            );
+            let fields = format!(r#"up={up}i,result_code=2i,realtime_age_ms={age}i,result="{result}""#);
             self.line("_status", "meter=press-5", &fields, time);
+        }
+    }
+
+    fn counters(&mut self) {
+        for (ago, timeouts) in [(2, 1), (1, 4), (0, 9)] {
+            let fields = format!("timeouts={timeouts}i,gaps=1i,counter_resets=1i");
+            self.line("_traffic", "meter=press-5", &fields, self.now - ago * MINUTE);
         }
     }
 

@@ -64,7 +64,7 @@ fn a_scrape_finds_every_number_once_with_its_type() {
         assert_eq!(untyped, [], "{listen}");
     }
     let found = scrape(&often).unwrap();
-    assert_eq!(found.types["powermonitor_500_status_requests"], "counter");
+    assert_eq!(found.types["powermonitor_500_traffic_requests"], "counter");
     assert_eq!(found.types["powermonitor_500_status_up"], "gauge");
     let slow = |name: &String| name.starts_with("powermonitor_500_energy") || name.contains("_event");
     assert_eq!(found.types.keys().find(|name| slow(name)), None);
