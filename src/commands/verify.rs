@@ -28,6 +28,9 @@ pub async fn verify(args: &VerifyArgs) -> anyhow::Result<u8> {
         Some(path) => Profile::load(path)?,
         None => Profile::built_in(),
     };
+    if args.address.is_none() && args.from.is_none() {
+        bail!("name a meter (verify 192.168.1.50), or what a database has stored of it (--from FILE)");
+    }
     let expected = expected(args, &profile)?;
     // A maintenance window comes once: whether the files can be written is known before anything is read.
     let prepare = |path: Option<&PathBuf>| path.map(|path| OutputFile::prepare(path, args.force)).transpose();
@@ -137,6 +140,11 @@ fn expected(args: &VerifyArgs, profile: &Profile) -> anyhow::Result<Vec<Expected
 
 /// The meter, as `dump` finds it.
 fn locate(address: &str) -> anyhow::Result<MeterConfig> {
+    if address.starts_with("logix://") {
+        bail!(
+            "verify reads the meter itself, and a controller has only what it was told: name the meter's address"
+        );
+    }
     let mut meters = Config::by_hand(&[address.parse()?], Options::default())?.meters;
     let meter = meters.pop().context("no meter is named")?;
     if meter.modbus.serial.is_some() {
