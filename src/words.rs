@@ -1,7 +1,8 @@
 //! Enums whose values are words that people write and read: in a configuration, a profile, an argument, a line.
 //!
 //! `words!` gives such an enum its names, once; parsing, printing and the words that a person is
-//! told when none fits all come from there.
+//! told when none fits all come from there. Words of other programs for the same thing may follow, behind a semicolon: they
+//! are not understood, but answered with the one that is.
 
 use crate::suggest::nearest;
 
@@ -43,6 +44,11 @@ impl UnknownWord {
         UnknownWord { what, word: word.to_owned(), hint }
     }
 
+    /// An error about a word that other programs have for one of ours.
+    pub fn instead(what: &'static str, word: &str, ours: &str) -> UnknownWord {
+        UnknownWord { what, word: word.to_owned(), hint: Hint::Nearest(ours.to_owned()) }
+    }
+
     /// An error about a word that is none of these.
     pub fn none_of(what: &'static str, word: &str, names: &[&str]) -> UnknownWord {
         UnknownWord::new(what, word, names.iter().copied(), format!("one of {}", names.join(", ")))
@@ -65,9 +71,21 @@ impl UnknownWord {
 /// let unknown = "bleu".parse::<Color>().unwrap_err();
 /// assert_eq!(unknown.to_string(), "unknown color \"bleu\", did you mean \"blue\"?");
 /// ```
+///
+/// ```
+/// #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// pub enum Color {
+///     /// Like blood.
+///     Red,
+/// }
+/// telegraf_pm500::words!(Color, "color": Red = "red"; "crimson" => "red");
+///
+/// let unknown = "Crimson".parse::<Color>().unwrap_err();
+/// assert_eq!(unknown.to_string(), "unknown color \"Crimson\", did you mean \"red\"?");
+/// ```
 #[macro_export]
 macro_rules! words {
-    ($type:ident, $what:literal: $($variant:ident = $name:literal),+ $(,)?) => {
+    ($type:ident, $what:literal: $($variant:ident = $name:literal),+ $(; $($other:literal => $ours:literal),+)? $(,)?) => {
         impl $type {
             /// Every value, in the order in which they are listed to people.
             pub const ALL: [$type; [$($type::$variant),+].len()] = [$($type::$variant),+];
@@ -91,9 +109,14 @@ macro_rules! words {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
-                    $($name => Ok($type::$variant),)+
-                    _ => Err($crate::words::UnknownWord::none_of($what, text, &[$($name),+])),
+                    $($name => return Ok($type::$variant),)+
+                    _ => {}
                 }
+                let other: &[(&str, &str)] = &[$($(($other, $ours)),+)?];
+                Err(match other.iter().find(|(other, _)| text.eq_ignore_ascii_case(other)) {
+                    Some((_, ours)) => $crate::words::UnknownWord::instead($what, text, ours),
+                    None => $crate::words::UnknownWord::none_of($what, text, &[$($name),+]),
+                })
             }
         }
 

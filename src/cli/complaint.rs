@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory as _, Error};
+use clap::{CommandFactory as _, Error, Parser as _};
 
 use super::Cli;
-use super::spelling::command_at;
+use super::spelling::{command_at, declared};
 use crate::config::Named;
 use crate::suggest::nearest;
 
@@ -27,7 +27,8 @@ pub(super) fn sentence(error: &Error, arguments: &[OsString]) -> String {
     };
     let meant =
         one(error, ContextKind::InvalidSubcommand).and_then(|word| instead_of_command(&word, arguments));
-    let meant = meant.or_else(|| instead_of_option(error, command));
+    let meant = meant.or_else(|| instead_of_option(error, command, &declaration, arguments));
+    let meant = meant.or_else(|| missing(error, arguments, &commands));
     format!("{} {help}", meant.unwrap_or_else(|| reason(error, &commands)))
 }
 
@@ -42,19 +43,101 @@ fn instead_of_command(word: &str, arguments: &[OsString]) -> Option<String> {
     address.then(|| format!("\"{word}\" is no command, write \"show {word}\" or \"dump {word}\""))
 }
 
-/// What was meant by an option that other programs have, or that another command has.
-fn instead_of_option(error: &Error, command: Option<&str>) -> Option<String> {
+/// What was meant by an option that other programs have, that another command has, or that is not written as one.
+fn instead_of_option(
+    error: &Error,
+    command: Option<&str>,
+    declaration: &clap::Command,
+    arguments: &[OsString],
+) -> Option<String> {
     if error.kind() != ErrorKind::UnknownArgument {
         return None;
     }
     let option = one(error, ContextKind::InvalidArg)?;
     let write = match (option.as_str(), command) {
-        ("--verbose" | "-v" | "-d", _) => "--debug",
-        ("--silent" | "-q", _) => "--quiet",
-        ("--json" | "--csv", Some("dump")) => "the command show",
-        _ => return None,
+        ("--verbose" | "-v" | "-d", _) => Some("--debug"),
+        ("--silent" | "-q", _) => Some("--quiet"),
+        ("--json" | "--csv", Some("dump")) => Some("the command show"),
+        _ => None,
     };
-    Some(format!("there is no {option} here, use {write} instead"))
+    if let Some(write) = write {
+        return Some(format!("there is no {option} here, use {write} instead"));
+    }
+    let here = command.and_then(|command| declaration.find_subcommand(command)).unwrap_or(declaration);
+    let has = |of: &clap::Command, name: &str| of.get_arguments().any(|known| known.get_long() == Some(name));
+    if let Some(name) = option.strip_prefix("--") {
+        let everywhere = declaration.get_arguments().filter(|known| known.is_global_set());
+        let near = here.get_arguments().chain(everywhere).filter_map(clap::Arg::get_long);
+        if let Some(near) = nearest(name, near) {
+            return Some(format!("there is no {option}, did you mean --{near}?"));
+        }
+        let others = declaration.get_subcommands().filter(|other| has(other, name));
+        let others: Vec<&str> = others.map(clap::Command::get_name).collect();
+        return match (&others[..], one(error, ContextKind::SuggestedArg)) {
+            ([], _) if has(declaration, name) => {
+                Some(format!("there is no {option} here, the plugin itself has it: leave the command out"))
+            }
+            ([], suggested) => suggested.map(|near| format!("there is no {option}, did you mean {near}?")),
+            ([other], _) => Some(format!("there is no {option} here, the command {other} has it")),
+            (others, _) => {
+                Some(format!("there is no {option} here, the commands {} have it", listed(others)))
+            }
+        };
+    }
+    // One letter is complained about where one dash stands before a word.
+    let typed = arguments.iter().filter_map(|argument| argument.to_str());
+    let mut words = typed.filter_map(|argument| argument.strip_prefix('-')).filter(|word| word.len() > 1);
+    let word = words.find(|word| option.strip_prefix('-').is_some_and(|letter| word.starts_with(letter)))?;
+    match word.starts_with(|c: char| c.is_ascii_digit()) {
+        true => Some(format!("\"-{word}\" is no value here, for none is negative")),
+        false => has(here, word).then(|| format!("write two dashes: --{word} instead of -{word}")),
+    }
+}
+
+/// What goes with an option that was given without it: the option is the one without which nothing is missing.
+fn missing(error: &Error, arguments: &[OsString], commands: &[&str]) -> Option<String> {
+    if error.kind() != ErrorKind::MissingRequiredArgument {
+        return None;
+    }
+    let is_why = |&(at, option): &(usize, &str)| {
+        let takes = |values: usize| {
+            let (before, after) = arguments.split_at(at);
+            let rest = after.iter().skip(if option.contains('=') { 1 } else { 1 + values });
+            let without = declared(before.iter().chain(rest).cloned(), commands);
+            // A value that is left behind is no argument.
+            let still = [ErrorKind::MissingRequiredArgument, ErrorKind::UnknownArgument];
+            Cli::try_parse_from(without).err().is_none_or(|error| !still.contains(&error.kind()))
+        };
+        takes(0) || takes(1)
+    };
+    let typed = arguments.iter().enumerate().filter_map(|(at, argument)| Some((at, argument.to_str()?)));
+    let (_, option) = typed.filter(|(_, argument)| argument.starts_with("--")).find(is_why)?;
+    let option = option.split('=').next().unwrap_or(option);
+    Some(format!("{option} goes with {}: write both, or leave {option} out", needed(error)))
+}
+
+/// What is missing, as it is written.
+fn needed(error: &Error) -> String {
+    let missing = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing)) => missing.clone(),
+        _ => one(error, ContextKind::InvalidArg).into_iter().collect(),
+    };
+    let written: Vec<String> = missing
+        .iter()
+        .map(|missing| {
+            let group = missing.strip_prefix("<--").and_then(|group| group.strip_suffix('>'));
+            group.map_or_else(|| missing.clone(), |group| format!("--{}", group.replace('|', " or ")))
+        })
+        .collect();
+    listed(&written.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// `a, b and c`.
+fn listed(words: &[&str]) -> String {
+    match words {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 fn one(error: &Error, kind: ContextKind) -> Option<String> {
@@ -71,11 +154,8 @@ fn reason(error: &Error, commands: &[&str]) -> String {
     let named = flag(&argument);
     let value = one(ContextKind::InvalidValue).unwrap_or_default();
     match error.kind() {
-        ErrorKind::UnknownArgument => match one(ContextKind::SuggestedArg) {
-            Some(near) => format!("there is no {argument}, did you mean {near}?"),
-            None if argument.starts_with('-') => format!("there is no {argument} here"),
-            None => format!("\"{argument}\" is one argument too many"),
-        },
+        ErrorKind::UnknownArgument if argument.starts_with('-') => format!("there is no {argument} here"),
+        ErrorKind::UnknownArgument => format!("\"{argument}\" is one argument too many"),
         ErrorKind::InvalidSubcommand => {
             let wrong = one(ContextKind::InvalidSubcommand).unwrap_or_default();
             let near = one(ContextKind::SuggestedSubcommand);
@@ -115,13 +195,8 @@ fn reason(error: &Error, commands: &[&str]) -> String {
             }
         }
         ErrorKind::MissingRequiredArgument => {
-            let missing = match error.get(ContextKind::InvalidArg) {
-                Some(ContextValue::Strings(missing)) => missing.join(", "),
-                _ => argument,
-            };
-            let group = missing.strip_prefix("<--").and_then(|group| group.strip_suffix('>'));
-            let missing = group.map(|group| format!("--{}", group.replace('|', " or "))).unwrap_or(missing);
-            format!("{missing} is missing")
+            let missing = needed(error);
+            format!("{missing} {} missing", if missing.contains(" and ") { "are" } else { "is" })
         }
         ErrorKind::TooManyValues | ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues => {
             format!("{named} has not as many values as it takes")

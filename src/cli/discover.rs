@@ -23,7 +23,7 @@ pub struct DiscoverArgs {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub timeout: Duration,
     /// UDP and TCP port of EtherNet/IP
-    #[arg(long, value_name = "PORT", default_value_t = crate::enip::packet::PORT)]
+    #[arg(long, value_name = "PORT", default_value_t = crate::enip::packet::PORT, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: u16,
     /// Print JSON
     #[arg(long)]

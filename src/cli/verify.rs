@@ -15,21 +15,21 @@ use crate::meter::WordOrder;
 pub struct VerifyArgs {
     /// The meter: `HOST` or `eip://HOST` for EtherNet/IP, `modbus://HOST` for a meter without it, with `:PORT` if need
     /// be; `file:///dev/ttyUSB0` for one at a serial port
-    #[arg(value_name = "ADDRESS", required_unless_present = "from")]
+    #[arg(value_name = "ADDRESS")]
     pub address: Option<String>,
     /// Read nothing: solve the energy counters from what a database has stored, as line protocol with the measurements
     /// powermonitor_500 and powermonitor_500_raw
     #[arg(long, value_name = "FILE", conflicts_with_all = ["address", "may_interrupt_plc", "duration", "readings"])]
     pub from: Option<PathBuf>,
     /// Which meter of the stored lines, where they are of several
-    #[arg(long, value_name = "NAME", requires = "from")]
+    #[arg(long, value_name = "NAME", requires = "from", conflicts_with = "address")]
     pub meter: Option<String>,
     /// Read Modbus beside EtherNet/IP, once and briefly. The maker is reported to say that this stops EtherNet/IP, the
     /// PLC's own I/O included: for a maintenance window
     #[arg(long)]
     pub may_interrupt_plc: bool,
     /// Read for so long, and find the energy counters of assembly 107 by what moves as the integral of power does
-    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "readings")]
+    #[arg(long, value_name = "DURATION", value_parser = lasting, conflicts_with = "readings")]
     pub duration: Option<Duration>,
     /// What the meter's display or a clamp meter shows now: a field, = and a number with its unit, as in
     /// active_import_wh=1234567.8kWh or max.current_l1_a=91.2A; may be repeated
@@ -66,7 +66,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "POLICY", default_value = "require", value_parser = ["require", "warn"])]
     pub identity: String,
     /// TCP port of Modbus beside EtherNet/IP
-    #[arg(long, value_name = "PORT", default_value_t = crate::config::MODBUS_PORT)]
+    #[arg(long, value_name = "PORT", default_value_t = crate::config::MODBUS_PORT, value_parser = clap::value_parser!(u16).range(1..))]
     pub modbus_port: u16,
     /// Modbus unit id
     #[arg(long, value_name = "ID", default_value_t = 1)]
@@ -87,6 +87,11 @@ fn interval(text: &str) -> Result<Duration, String> {
     (interval >= SHORTEST).then_some(interval).ok_or_else(|| {
         "the maker has tested explicit reads every 200 ms, so the interval is 200ms at least".to_owned()
     })
+}
+
+fn lasting(text: &str) -> Result<Duration, String> {
+    let time = duration(text).map_err(|error| error.to_string())?;
+    (!time.is_zero()).then_some(time).ok_or_else(|| "write how long to read, such as 10m".to_owned())
 }
 
 /// A value that a person read somewhere else, as it was typed.

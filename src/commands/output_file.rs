@@ -22,10 +22,13 @@ impl OutputFile {
     /// When it exists and `force` does not allow it to be replaced, and when its directory takes no file.
     pub(super) fn prepare(path: &Path, force: bool) -> anyhow::Result<OutputFile> {
         if path.is_dir() {
-            bail!("{} is a directory: name a file", path.display());
+            bail!("cannot write {}: it is a directory, name a file", path.display());
         }
         if path.exists() && !force {
-            bail!("{} exists: name another file, or replace it with --force", path.display());
+            bail!(
+                "cannot write {}: it exists, name another file, or replace it with --force",
+                path.display()
+            );
         }
         let name = path.file_name().with_context(|| format!("{} is no name of a file", path.display()))?;
         let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));

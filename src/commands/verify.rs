@@ -30,6 +30,9 @@ pub async fn verify(args: &VerifyArgs) -> anyhow::Result<u8> {
         Some(path) => Profile::load(path)?,
         None => Profile::built_in(),
     };
+    if args.address.is_none() && args.from.is_none() {
+        bail!("name a meter (verify 192.168.1.50), or what a database has stored of it (--from FILE)");
+    }
     let expected = expected(args, &profile)?;
     // A maintenance window comes once: whether the files can be written is known before anything is read.
     let prepare = |path: Option<&PathBuf>| path.map(|path| OutputFile::prepare(path, args.force)).transpose();
@@ -139,6 +142,11 @@ fn expected(args: &VerifyArgs, profile: &Profile) -> anyhow::Result<Vec<Expected
 
 /// The meter, as `dump` finds it.
 fn locate(args: &VerifyArgs, address: &str) -> anyhow::Result<MeterConfig> {
+    if address.starts_with("logix://") {
+        bail!(
+            "verify reads the meter itself, and a controller has only what it was told: name the meter's address"
+        );
+    }
     let options = Options { unit_id: Some(args.unit_id), ..Options::default() };
     let mut meters = Config::by_hand(&[address.parse()?], args.serial.options(options))?.meters;
     meters.pop().context("no meter is named")

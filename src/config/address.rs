@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use crate::words;
+use crate::words::Hint;
 
 /// A protocol that is written before an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,7 +23,8 @@ pub enum Scheme {
 }
 
 words!(Scheme, "protocol": EtherNetIp = "eip", Modbus = "modbus", Logix = "logix",
-    Serial = "file");
+    Serial = "file"; "tcp" => "modbus", "modbus-tcp" => "modbus", "modbustcp" => "modbus", "enip" => "eip", "cip" => "eip",
+    "ethernetip" => "eip", "ethernet-ip" => "eip", "plc" => "logix", "serial" => "file", "rtu" => "file");
 
 /// An address, and the protocol if it is written before it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,6 +44,9 @@ pub enum AddressError {
     /// A protocol that meters do not speak.
     #[error("\"{0}\" is a URL of something else: write HOST, eip://HOST, modbus://HOST or logix://HOST")]
     OtherUrl(String),
+    /// A protocol that is called otherwise here.
+    #[error("\"{0}\" is written {1}://{2} here")]
+    Called(String, String, String),
     /// A protocol without its slashes.
     #[error("\"{0}\" has no // after its protocol, write {1}://{2}")]
     NoSlashes(String, Scheme, String),
@@ -80,6 +85,12 @@ pub enum AddressError {
         "\"{0}\" is a range of addresses, write that of one meter; \"telegraf-pm500 discover\" asks ranges"
     )]
     Range(String),
+    /// Several at once.
+    #[error("\"{0}\" is more than one address, and each meter has its own")]
+    Several(String),
+    /// A variable that is not replaced.
+    #[error("\"{0}\" is no address; in a configuration an environment variable is written ${{{1}}}")]
+    Variable(String, String),
     /// Anything else.
     #[error("\"{0}\" is neither a host name nor an IP address")]
     Neither(String),
@@ -145,7 +156,10 @@ impl FromStr for Location {
             return Ok(Location { scheme: None, address: text.parse()? });
         };
         let scheme = scheme.to_ascii_lowercase().parse::<Scheme>();
-        let scheme = scheme.map_err(|_| AddressError::OtherUrl(text.to_owned()))?;
+        let scheme = scheme.map_err(|unknown| match unknown.hint {
+            Hint::Nearest(ours) => AddressError::Called(text.to_owned(), ours, rest.to_owned()),
+            Hint::Expected(_) => AddressError::OtherUrl(text.to_owned()),
+        })?;
         if scheme == Scheme::Serial {
             return Ok(Location { scheme: Some(scheme), address: device(text, rest)? });
         }
@@ -168,6 +182,12 @@ impl FromStr for Address {
         if text.contains('@') {
             // What stands before it may be a password.
             return Err(AddressError::User);
+        }
+        if text.contains([',', ';']) {
+            return Err(AddressError::Several(said()));
+        }
+        if let Some(variable) = text.strip_prefix('$') {
+            return Err(AddressError::Variable(said(), variable.trim_matches(['{', '}']).to_owned()));
         }
         if text.contains(char::is_whitespace) {
             return Err(AddressError::Space(said()));
@@ -318,7 +338,9 @@ mod tests {
             ("[::1", "without its ]"),
             ("[::1]502", "[IPv6 address]:port"),
             ("::1:2:3:4:5:6:7:8:9", "IPv6"),
-            ("$METER", "neither"),
+            ("$METER", "is written ${METER}"),
+            ("tcp://192.168.1.50:502", "is written modbus://192.168.1.50:502 here"),
+            ("192.168.1.50, 192.168.1.51", "more than one address"),
         ] {
             let reason = text.parse::<Location>().expect_err(text).to_string();
             assert!(reason.contains(expected), "{text}: {reason}");

@@ -65,7 +65,10 @@ impl Connection {
 
 // The safest first.
 words!(Connection, "connection": Explicit = "explicit", Auto = "auto", ListenOnly = "listen_only",
-    InputOnly = "input_only", Modbus = "modbus", Logix = "logix");
+    InputOnly = "input_only", Modbus = "modbus", Logix = "logix"; "eip" => "explicit", "enip" => "explicit",
+    "ethernet/ip" => "explicit", "ethernetip" => "explicit", "cip" => "explicit", "class1" => "auto", "implicit" => "auto",
+    "listen" => "auto", "tcp" => "modbus", "modbus_tcp" => "modbus", "modbus tcp" => "modbus", "rtu" => "modbus",
+    "plc" => "logix", "controller" => "logix", "controllogix" => "logix");
 
 /// What to do with a device that is not the one the profile was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

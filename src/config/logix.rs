@@ -52,7 +52,7 @@ pub enum LogixError {
     NoTags,
     /// Tags for a meter that is read in another way.
     #[error(
-        "logix_tags belong to connection = \"logix\", and this meter is read by \"{0}\"; keep one of them"
+        "logix_tags belong to connection = \"logix\", and this meter is read by \"{0}\"; keep one of them (by hand: logix://HOST and --tag)"
     )]
     NotLogix(Connection),
     /// An assembly that the profile does not know.

@@ -22,7 +22,7 @@ pub enum SelectionError {
     #[error("the table {0} is in tables and in modbus_tables, read it one way and take it out of the other")]
     Twice(Table),
     /// Nothing at all.
-    #[error("nothing would be read, name at least one table with an accepted field in tables")]
+    #[error("nothing would be read: tables, fieldinclude, fieldexclude and evidence together leave no field")]
     Nothing,
     /// A table whose fields are all weaker than accepted.
     #[error(

@@ -115,12 +115,12 @@ impl Latest {
         }
     }
 
-    /// The map's verdict in one word.
+    /// The map's verdict in a word or two.
     pub fn verdict(&self) -> &'static str {
         match self.map {
-            MapCheck::NotChecked => "unchecked",
+            MapCheck::NotChecked => "not checked",
             MapCheck::Consistent => "consistent",
-            MapCheck::NotProvable => "unproven",
+            MapCheck::NotProvable => "not provable",
             MapCheck::Contradicted => "contradicted",
         }
     }

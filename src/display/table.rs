@@ -132,6 +132,19 @@ mod tests {
     }
 
     #[test]
+    fn numbers_stay_whole_in_a_column_that_is_given_their_length() {
+        for width in 20..60 {
+            let mut table = TextTable::new(["GROUP", "VERDICT", "READS"]);
+            table.row(["active powers", "1 proven, 3 consistent", "21098.5  12507.2  14245.2  47850.8 W"]);
+            table.at_least(2, 7);
+            let text = table.print(Page { width: Some(width), color: false });
+            for number in ["21098.5", "12507.2", "14245.2", "47850.8"] {
+                assert!(text.contains(number), "{width}: {text}");
+            }
+        }
+    }
+
+    #[test]
     fn a_terminal_gets_lines_that_fit_and_colors_if_it_wants_them() {
         let text = table().print(Page { width: Some(30), color: false });
         assert!(text.lines().all(|line| line.chars().count() <= 30), "{text}");

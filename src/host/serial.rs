@@ -27,7 +27,7 @@ pub enum Parity {
 }
 
 // Telegraf's words.
-words!(Parity, "parity": None = "N", Even = "E", Odd = "O");
+words!(Parity, "parity": None = "N", Even = "E", Odd = "O"; "none" => "N", "even" => "E", "odd" => "O");
 
 /// How characters look on a line: one start bit, eight data bits, and these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -14,7 +14,8 @@ pub enum WordOrder {
     HighFirst,
 }
 
-words!(WordOrder, "word order": LowFirst = "low_first", HighFirst = "high_first");
+words!(WordOrder, "word order": LowFirst = "low_first", HighFirst = "high_first";
+    "abcd" => "high_first", "cdab" => "low_first");
 
 impl WordOrder {
     /// The number in words that came in this order.

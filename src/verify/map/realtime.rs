@@ -7,7 +7,7 @@ use crate::verify::map::alternatives::{self, Change};
 use crate::verify::map::scale::{self, Scale};
 use crate::verify::map::search;
 use crate::verify::map::series::{Map, Series};
-use crate::verify::map::weigh::{Misfits, Scales};
+use crate::verify::map::weigh::{Misfits, Scales, Unexpected};
 use crate::verify::verdict::{Gap, Judged, Verdict};
 
 /// Readings below this prove nothing.
@@ -36,6 +36,8 @@ pub struct Realtime {
     pub map: Map,
     /// What is wrong, in sentences.
     pub wrong: Vec<String>,
+    /// Values from elsewhere that a load which moves may explain, in sentences.
+    pub open: Vec<String>,
     /// Laws that do not hold, which nothing explains: an odd load or wiring, as far as can be told.
     pub odd: Vec<String>,
     /// Elements that stand elsewhere or hold another unit than the profile says.
@@ -91,20 +93,20 @@ pub fn judge(
             }
         }
     }
-    for (elements, found) in &unexpected {
-        for &element in elements {
-            judged[element].verdict = Verdict::Contradicted;
-            judged[element].reason.clone_from(found);
-        }
+    let (open, contradicted): (Vec<_>, Vec<_>) = unexpected.into_iter().partition(|value| value.moves);
+    for Unexpected { element, found, .. } in &contradicted {
+        judged[*element].verdict = Verdict::Contradicted;
+        judged[*element].reason.clone_from(found);
     }
-    let mut wrong: Vec<String> = unexpected.into_iter().map(|(_, found)| found).collect();
+    let open = open.into_iter().map(|value| value.found).collect();
+    let mut wrong: Vec<String> = contradicted.into_iter().map(|value| value.found).collect();
     if !wrong.is_empty() {
         wrong.push(
             "no exchange of elements, missing factor or shift was found that fits the numbers".to_owned(),
         );
     }
     let odd = trouble.into_iter().map(|(_, found)| found).collect();
-    Realtime { judged, map: own.clone(), series: series.clone(), wrong, odd, corrections: Vec::new() }
+    Realtime { judged, map: own.clone(), series: series.clone(), wrong, open, odd, corrections: Vec::new() }
 }
 
 /// Another map fits.
@@ -142,7 +144,7 @@ fn moved(
         corrections.push((index, correction));
         wrong.push(sentence);
     }
-    Realtime { judged, map, series: series.clone(), wrong, odd: Vec::new(), corrections }
+    Realtime { judged, map, series: series.clone(), wrong, open: Vec::new(), odd: Vec::new(), corrections }
 }
 
 /// A slot as the profile writes it.
@@ -188,7 +190,7 @@ fn at_another_scale(
         }
     }
     let wrong = vec![format!("{}: they need the factor {}", scale.found, scale.factor)];
-    Realtime { judged, map: map.clone(), series, wrong, odd: Vec::new(), corrections }
+    Realtime { judged, map: map.clone(), series, wrong, open: Vec::new(), odd: Vec::new(), corrections }
 }
 
 /// Judges each element under a map that fits, or that nothing better was found for.
@@ -306,6 +308,27 @@ mod tests {
         );
         assert!(!names(&found, Verdict::Proven).contains(&"active_power_l1_w"));
         assert!(names(&found, Verdict::Contradicted).is_empty());
+    }
+
+    #[test]
+    fn a_value_from_the_display_contradicts_the_map_under_a_steady_load_and_not_under_one_that_moves() {
+        let (profile, shown) = (Profile::built_in(), [("current_l1_a".to_owned(), 10.8)]);
+        let judge = |readings: &[Phases]| {
+            let (series, map) = series(readings);
+            judge(&profile, series, &[map], &shown, None)
+        };
+        let steady = judge(&[UNEQUAL; 3]);
+        assert_eq!(names(&steady, Verdict::Contradicted), ["current_l1_a"]);
+        assert!(steady.open.is_empty() && steady.wrong[0].starts_with("current_l1_a reads 10.0000"));
+        let moving = judge(&growing(UNEQUAL));
+        assert_eq!(names(&moving, Verdict::Contradicted), [""; 0]);
+        assert_eq!(moving.wrong, [""; 0]);
+        assert!(moving.open[0].starts_with("current_l1_a reads 10.0000 to 10.3000"), "{:?}", moving.open);
+        // Ten times as much is no drift.
+        let (series, map) = series(&growing(UNEQUAL));
+        let shown = [("current_l1_a".to_owned(), 100.0)];
+        let far = super::judge(&profile, series, &[map], &shown, None);
+        assert_eq!(names(&far, Verdict::Contradicted), ["current_l1_a"]);
     }
 
     #[test]

@@ -10,10 +10,14 @@ use crate::verify::map::series::{Map, Series};
 
 /// Misfits below this are rounding, and tell no map from another.
 const GRAIN: f64 = 2e-4;
+/// A value that a person gives is compared as if it were not less than this.
+const SMALLEST: f64 = 1e-3;
 /// A display shows few digits.
 const EXPECTED_GRAIN: f64 = 5e-3;
 /// How many times worse a law must be broken to exclude a map.
 const TIMES: f64 = 10.0;
+/// A value that moved by so much between the readings may have been off by this many times as much when a person read it.
+const DRIFTS: f64 = 5.0;
 
 /// One thing that a map may break.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +36,17 @@ pub struct Scales<'a> {
     series: &'a Series,
     tests: Vec<Test>,
     positions: Vec<Vec<usize>>,
+}
+
+/// A value from elsewhere that is not what was read.
+#[derive(Debug)]
+pub struct Unexpected {
+    /// The element.
+    pub element: usize,
+    /// What was read and what was expected.
+    pub found: String,
+    /// The load moves so much that it may have been so when a person read it.
+    pub moves: bool,
 }
 
 /// The misfit of each test under one map; `None` where it cannot tell.
@@ -91,7 +106,7 @@ impl<'a> Scales<'a> {
             }
             Test::Expected(element, shown) => {
                 let values = readings.filter_map(|reading| self.series.value(reading, element, map));
-                let size = shown.abs().max(1e-3);
+                let size = shown.abs().max(SMALLEST);
                 values.map(|value| (value - shown).abs() / size).min_by(f64::total_cmp)
             }
         }
@@ -180,13 +195,26 @@ impl<'a> Scales<'a> {
         self.tests.iter().filter_map(of_law).collect()
     }
 
-    /// The values from elsewhere that a map contradicts.
-    pub fn unexpected(&self, map: &Map) -> Vec<(Vec<usize>, String)> {
+    /// The values from elsewhere that are not what a map reads.
+    pub fn unexpected(&self, map: &Map) -> Vec<Unexpected> {
         let of_value = |test: &Test| {
             let Test::Expected(element, shown) = *test else { return None };
-            self.misfit(*test, map).filter(|misfit| *misfit > 2.0 * EXPECTED_GRAIN)?;
-            let value = self.series.value(0, element, map).unwrap_or(f64::NAN);
-            Some((vec![element], contrast(&self.series.names[element], value, shown)))
+            let misfit = self.misfit(*test, map).filter(|misfit| *misfit > 2.0 * EXPECTED_GRAIN)?;
+            let values = |pick: fn(f64, f64) -> f64| {
+                let readings = 0..self.series.readings.len();
+                readings.filter_map(|reading| self.series.value(reading, element, map)).reduce(pick)
+            };
+            let (low, high) = (values(f64::min)?, values(f64::max)?);
+            let moves = misfit <= DRIFTS * (high - low) / shown.abs().max(SMALLEST);
+            let name = &self.series.names[element];
+            let found = match moves {
+                true => format!(
+                    "{name} reads {low:.4} to {high:.4}, expected was {shown}: it moves too much to tell anything by this value, \
+                     give it again under a steadier load"
+                ),
+                false => contrast(name, self.series.value(0, element, map)?, shown),
+            };
+            Some(Unexpected { element, found, moves })
         };
         self.tests.iter().filter_map(of_value).collect()
     }

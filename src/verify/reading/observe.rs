@@ -11,9 +11,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::host::tcp::Protocol;
 use crate::meter::{Access, Profile, Table, TableSet, block};
@@ -60,7 +60,7 @@ pub struct Plan {
 pub async fn observe(plan: &Plan, say: &mut impl FnMut(String)) -> Result<Observation, String> {
     let mut seen = Observation::default();
     let Some(eip) = &plan.eip else {
-        over_modbus(plan, &mut seen, plan.readings).await?;
+        over_modbus(plan, &mut seen, say).await?;
         return Ok(seen);
     };
     let way = Tcp { endpoint: eip.clone(), protocol: Protocol::EtherNetIp };
@@ -88,7 +88,7 @@ pub async fn observe(plan: &Plan, say: &mut impl FnMut(String)) -> Result<Observ
     let mut progress = Progress::new(plan, say);
     for n in 0..plan.readings {
         if n > 0 {
-            sleep(plan.interval).await;
+            progress.rest(plan.interval, n, say).await;
         }
         // What moves slowly last: a maximum is then no older than what it is compared with.
         let wanted = if n + 1 == plan.readings { &instances } else { &moving };
@@ -98,7 +98,6 @@ pub async fn observe(plan: &Plan, say: &mut impl FnMut(String)) -> Result<Observ
             Err(failure) if !seen.before.is_empty() => seen.note(failure),
             Err(failure) => return Err(failure),
         }
-        progress.done(n + 1, say);
     }
     if plan.modbus.is_some() {
         let used = beside(plan, &mut eip, &moving, &mut seen, say).await;
@@ -132,16 +131,26 @@ impl Progress {
         Progress { readings: plan.readings, began: Instant::now(), said: Instant::now() }
     }
 
-    fn done(&mut self, reading: u32, say: &mut impl FnMut(String)) {
-        if self.said.elapsed() >= Self::EVERY && reading < self.readings {
-            self.said = Instant::now();
-            let each = self.began.elapsed() / reading;
-            let left = Duration::from_secs((each * (self.readings - reading)).as_secs().max(1));
-            say(format!(
-                "{reading} of {} readings, {} to go",
-                self.readings,
-                humantime::format_duration(left)
-            ));
+    /// Waits for the next reading, after so many, and says how far it is whenever that was not said for a minute.
+    async fn rest(&mut self, interval: Duration, readings: u32, say: &mut impl FnMut(String)) {
+        let until = Instant::now() + interval;
+        loop {
+            let (now, due) = (Instant::now(), self.said + Self::EVERY);
+            if now >= due {
+                self.said = now;
+                let left = interval * (self.readings - readings - 1) + until.saturating_duration_since(now);
+                let left = Duration::from_secs(left.as_secs().max(1));
+                say(format!(
+                    "{readings} of {} readings after {}, {} to go",
+                    self.readings,
+                    humantime::format_duration(Duration::from_secs(self.began.elapsed().as_secs())),
+                    humantime::format_duration(left)
+                ));
+            }
+            if now >= until {
+                return;
+            }
+            sleep_until(until.min(self.said + Self::EVERY)).await;
         }
     }
 }
@@ -206,6 +215,12 @@ async fn beside(
     say(format!("Modbus was used for {}", milliseconds(lasted)));
     seen.visits.push(Visit { at, blocks });
     let mut back_after = None;
+    if !answered_meanwhile {
+        say(format!(
+            "waiting for EtherNet/IP to come back, up to {}",
+            humantime::format_duration(COMES_BACK)
+        ));
+    }
     while closed.elapsed() < COMES_BACK {
         if let Ok(moment) = moment(eip, moving, &mut Vec::new()).await {
             back_after = Some(closed.elapsed());
@@ -242,12 +257,17 @@ pub fn milliseconds(time: Duration) -> String {
 }
 
 /// Reads a meter over Modbus alone.
-async fn over_modbus(plan: &Plan, seen: &mut Observation, readings: u32) -> Result<(), String> {
+async fn over_modbus(
+    plan: &Plan,
+    seen: &mut Observation,
+    say: &mut impl FnMut(String),
+) -> Result<(), String> {
     let mut modbus = open(plan)?;
     let all = [Table::Realtime, Table::Energy, Table::Settings, Table::Alarm, Table::Info];
-    for n in 0..readings {
+    let mut progress = Progress::new(plan, say);
+    for n in 0..plan.readings {
         if n > 0 {
-            sleep(plan.interval).await;
+            progress.rest(plan.interval, n, say).await;
         }
         let (at, mut blocks) = (SystemTime::now(), Vec::new());
         let read = gather(plan, &mut modbus, &all, &mut blocks).await;
@@ -317,4 +337,34 @@ async fn moment(eip: &mut Eip, instances: &[u16], failures: &mut Vec<String>) ->
 
 fn sentence(miss: Miss) -> String {
     Failure::from(miss).sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_run_says_each_minute_how_far_it_is_however_rarely_it_reads() {
+        for (interval, readings) in [(Duration::from_secs(1), 301), (Duration::from_secs(150), 3)] {
+            let plan = Plan {
+                eip: None,
+                modbus: None,
+                settings: modbus::Settings::USUAL,
+                profile: Profile::built_in(),
+                readings,
+                interval,
+                timeouts: Timeouts { connect: interval, request: interval },
+                require_identity: true,
+            };
+            let mut said = Vec::new();
+            let mut say = |what: String| said.push(what);
+            let mut progress = Progress::new(&plan, &mut say);
+            for reading in 1..readings {
+                progress.rest(interval, reading, &mut say).await;
+            }
+            assert!(said[0].ends_with("this takes 5m"), "{said:?}");
+            assert!((5..=6).contains(&said.len()), "{said:?}");
+            assert!(said[2].contains(" readings after 2m, 3m to go"), "{said:?}");
+        }
+    }
 }

@@ -169,6 +169,7 @@ pub fn conclude(given: &Given, observation: &Observation) -> Conclusion {
     if let Some(realtime) = &realtime {
         wrong.extend(realtime.wrong.iter().cloned());
         odd.clone_from(&realtime.odd);
+        said.extend(realtime.open.iter().cloned());
         hints = hints::of(&realtime.series, &realtime.map, ct_ratio);
     }
     wrong.extend(energy.wrong.iter().cloned());

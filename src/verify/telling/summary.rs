@@ -18,10 +18,8 @@ const FEW: usize = 4;
 
 /// The whole text.
 pub fn text(page: Page, subject: &Subject, conclusion: &Conclusion, observation: &Observation) -> String {
-    let mut out = format!("{}  {}", subject.address, subject.device.as_deref().unwrap_or_default())
-        .trim_end()
-        .to_owned();
-    out.push_str("\n\n");
+    let subject = format!("{}  {}", subject.address, subject.device.as_deref().unwrap_or_default());
+    let mut out = format!("{}\n\n", page.fold("", subject.trim_end(), ""));
     for line in result(conclusion, observation) {
         let _ = writeln!(out, "{}", page.fold("", &line, ""));
     }
@@ -181,6 +179,9 @@ fn table(conclusion: &Conclusion) -> TextTable {
         }
     }
     let mut table = TextTable::new(["GROUP", "VERDICT", "READS"]);
+    // A number is not to be folded.
+    let longest = values.values().flatten().map(|value| value.chars().count()).max().unwrap_or_default();
+    table.at_least(2, u16::try_from(longest).unwrap_or_default());
     for name in order {
         let counts = counts.get(name).copied().unwrap_or_default();
         let said = Verdict::ALL.iter().zip(counts).filter(|(_, count)| *count > 0);
