@@ -4,7 +4,7 @@ use anyhow::bail;
 
 use crate::cli::DumpArgs;
 use crate::config::Config;
-use crate::lines::Lines;
+use crate::lines::{Batch, Lines};
 
 use super::meters::Meters;
 use super::{GOOD, METER_FAILED, answer, rounds};
@@ -34,9 +34,11 @@ pub(super) async fn gather(config: Config, count: Option<u64>) -> anyhow::Result
         log::info!("No meter is configured; add an [[inputs.powermonitor_500.meter]] table");
     }
     let mut lines: Vec<Lines> = config.meters.iter().map(|_| Lines::default()).collect();
-    let good = rounds::run(&config.meters, count, |index, report| match lines.get_mut(index) {
-        Some(lines) => answer::print(lines.render(&report).bytes()),
-        None => Ok(true),
+    let mut batch = Batch::default();
+    let good = rounds::run(&config.meters, count, |index, report| {
+        let Some(lines) = lines.get_mut(index) else { return Ok(true) };
+        batch = lines.render(&report, std::mem::take(&mut batch));
+        answer::print(batch.bytes())
     });
     Ok(if good.await? { GOOD } else { METER_FAILED })
 }

@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 
 use crate::cli::EnergyArgs;
 use crate::collector::history::History;
-use crate::lines::{Batch, Field, schema};
+use crate::lines::{Batch, Field, Head, schema};
 use crate::meter::element::Place;
 use crate::meter::{Profile, Readings, Table, TableSet, Use, Value, decode};
 use crate::verify::energy::counters::ASSEMBLY;
@@ -83,7 +83,7 @@ fn lines(text: &str, profile: &Profile, meter: Option<&str>) -> Result<Batch, St
         if fields.clone().next().is_some() {
             let marked =
                 fields.chain([(schema::COUNTING_SINCE, Field::Integer(history.counting_since_ms()))]);
-            batch.line(Table::Energy.measurement(), &tags, None, marked, at);
+            batch.line(&Head::new(Table::Energy.measurement(), &tags, None), marked, at);
         }
     }
     Ok(batch)

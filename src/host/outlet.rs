@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 
 /// Most bytes that are taken out of the queue at once.
 pub(super) const TAKEN: usize = 64 << 10;
+/// Most emptied entries that are kept for the next lines, so that a steady stream allocates nothing.
+const SPARES: usize = 128;
+/// Most room of an entry that is kept.
+const SPARE: usize = 16 << 10;
 /// After a write that failed and may succeed later, as on a full disk.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -65,6 +69,7 @@ struct Entry {
 struct Queue {
     entries: VecDeque<Entry>,
     bytes: usize,
+    spares: Vec<Vec<u8>>,
     dropped: u64,
     /// Lines dropped since the reader last kept up.
     stalled: u64,
@@ -126,7 +131,7 @@ impl Outlet {
 
     /// Queues whole lines and returns at once. They are written when the writer is [woken](Outlet::wake), or is not
     /// done with those before.
-    pub fn push(&self, bytes: Vec<u8>, lines: u64) {
+    pub fn push(&self, bytes: &[u8], lines: u64) {
         if bytes.is_empty() {
             return;
         }
@@ -134,8 +139,10 @@ impl Outlet {
         if queue.broken {
             return;
         }
-        queue.bytes += bytes.len();
-        queue.entries.push_back(Entry { bytes, lines });
+        let mut room = queue.spares.pop().unwrap_or_default();
+        room.extend_from_slice(bytes);
+        queue.bytes += room.len();
+        queue.entries.push_back(Entry { bytes: room, lines });
         let before = queue.stalled;
         while queue.bytes > self.limit && queue.entries.len() > 1 {
             let Some(oldest) = queue.entries.pop_front() else { break };
@@ -210,11 +217,15 @@ impl Outlet {
         queue.idle = false;
         *lines = 0;
         while buffer.len() < TAKEN
-            && let Some(entry) = queue.entries.pop_front()
+            && let Some(mut entry) = queue.entries.pop_front()
         {
             queue.bytes -= entry.bytes.len();
             buffer.extend_from_slice(&entry.bytes);
             *lines += entry.lines;
+            if queue.spares.len() < SPARES && entry.bytes.capacity() <= SPARE {
+                entry.bytes.clear();
+                queue.spares.push(entry.bytes);
+            }
         }
         queue.writing = true;
     }
@@ -310,7 +321,7 @@ mod tests {
 
     impl Stage {
         fn push(&self, line: &str) {
-            self.outlet.push(line.as_bytes().to_vec(), 1);
+            self.outlet.push(line.as_bytes(), 1);
             self.outlet.wake();
         }
 
@@ -358,7 +369,7 @@ mod tests {
             assert!(matches!(stage.told.recv_timeout(LONG).unwrap(), Event::Resumed { dropped: 1 }));
             // A reader that has gone is the end of any.
             drop(stage.go);
-            stage.outlet.push(b"3\n".to_vec(), 1);
+            stage.outlet.push(b"3\n", 1);
             stage.outlet.wake();
             assert!(matches!(stage.told.recv_timeout(LONG).unwrap(), Event::Failed(_)));
             stage.outlet.flush(LONG);

@@ -3,14 +3,17 @@
 //! Whoever renders appends lines to a [`Batch`], whose bytes are written to stdout in one piece. Escaping is
 //! `influxdb-line-protocol`'s; numbers are formatted here, because a REAL must come out as the shortest
 //! decimal that reads back as the same `f32` (230.1, never 230.10000610351562).
+//!
+//! The library looks at each letter of each field's name, and those are most of a line. The names are ours, lower-case
+//! letters, digits and underscores, so that all fields but the first name are formatted here, and handed over as one value.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use influxdb_line_protocol::LineProtocolBuilder;
 use influxdb_line_protocol::builder::FieldValue;
 
-use super::schema;
+use super::Head;
 
 /// One field's value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,65 +38,57 @@ impl Field<'_> {
     }
 }
 
-impl FieldValue for Field<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Field::Real(value) => fmt::Display::fmt(value, f),
-            Field::Float(value) => fmt::Display::fmt(value, f),
-            Field::Integer(value) => FieldValue::fmt(value, f),
-            Field::Text(text) if text.contains(char::is_control) => {
-                let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-                FieldValue::fmt(&clean.as_str(), f)
-            }
-            Field::Text(text) => FieldValue::fmt(text, f),
+/// Appends a value as line protocol writes it.
+fn append(text: &mut String, field: Field) {
+    // To write to a string never fails.
+    let _ = match field {
+        Field::Real(value) => write!(text, "{value}"),
+        Field::Float(value) => write!(text, "{value}"),
+        Field::Integer(value) => write!(text, "{value}i"),
+        Field::Text(value) if value.contains(char::is_control) => {
+            let clean: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            write!(text, "{}", Value(&clean.as_str()))
         }
+        Field::Text(value) => write!(text, "{}", Value(&value)),
+    };
+}
+
+/// A value in the library's form.
+struct Value<'v, V>(&'v V);
+
+impl<V: FieldValue> fmt::Display for Value<'_, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
-/// The value of a line's first field, and every field after it.
-///
-/// The names of fields are ours, lower-case letters, digits and underscores: they go out as they are. The
-/// library would look at each of their letters, and those are most of a line.
-struct Fields<'f, I> {
-    first: Field<'f>,
-    rest: I,
-}
+/// Values and names that are formatted already.
+struct Formatted<'f>(&'f str);
 
-impl<'f, I: Iterator<Item = (&'f str, Field<'f>)> + Clone> FieldValue for Fields<'f, I> {
+impl FieldValue for Formatted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.first.fmt(f)?;
-        for (name, value) in self.rest.clone() {
-            f.write_str(",")?;
-            f.write_str(name)?;
-            f.write_str("=")?;
-            value.fmt(f)?;
-        }
-        Ok(())
+        f.write_str(self.0)
     }
 }
-
-/// Bytes of an ordinary gather's lines: realtime, alarm and status.
-const ORDINARY: usize = 2048;
 
 /// Whole lines, ready to be written.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone)]
 pub struct Batch {
     bytes: Vec<u8>,
     lines: u64,
+    /// The fields of the line that is being made.
+    fields: String,
 }
 
 impl Batch {
-    /// An empty batch with room for the lines of an ordinary gather.
-    pub fn roomy() -> Batch {
-        Batch { bytes: Vec::with_capacity(ORDINARY), lines: 0 }
+    /// Forgets the lines, and keeps the room that they had.
+    #[must_use]
+    pub fn emptied(mut self) -> Batch {
+        self.bytes.clear();
+        Batch { lines: 0, ..self }
     }
 
     /// The lines' bytes, each line with its newline.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
-    }
-
-    /// The same, to look at.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -108,39 +103,23 @@ impl Batch {
         self.lines == 0
     }
 
-    /// Appends one line; without a field there is no line. `tags` are sorted by key; `event`, if given,
-    /// takes its place among them. Names of fields must not need escaping. Non-finite floats are left out.
-    pub fn line<'f>(
-        &mut self,
-        measurement: &str,
-        tags: &[(String, String)],
-        event: Option<&str>,
-        fields: impl IntoIterator<Item = (&'f str, Field<'f>), IntoIter: Clone>,
-        at: i64,
-    ) {
+    /// Appends one line; without a field there is no line. Names of fields must not need escaping. Non-finite floats are
+    /// left out.
+    pub fn line<'f>(&mut self, head: &Head, fields: impl IntoIterator<Item = (&'f str, Field<'f>)>, at: i64) {
         let mut fields = fields.into_iter().filter(|(_, field)| field.is_finite());
         let Some((name, first)) = fields.next() else { return };
-        let mut line = LineProtocolBuilder::new_with(&mut self.bytes).measurement(measurement);
-        let mut event = event;
-        for (key, value) in tags {
-            if key.as_str() > schema::EVENT_TAG
-                && let Some(kind) = event.take()
-            {
-                line = line.tag(schema::EVENT_TAG, kind);
-            }
-            line = line.tag(key, value);
+        self.fields.clear();
+        append(&mut self.fields, first);
+        for (name, field) in fields {
+            self.fields.push(',');
+            self.fields.push_str(name);
+            self.fields.push('=');
+            append(&mut self.fields, field);
         }
-        if let Some(kind) = event {
-            line = line.tag(schema::EVENT_TAG, kind);
-        }
-        line.field(name, Fields { first, rest: fields }).timestamp(at).close_line();
+        self.bytes.extend_from_slice(head.bytes());
+        let line = LineProtocolBuilder::new_with(&mut self.bytes).measurement("");
+        line.field(name, Formatted(&self.fields)).timestamp(at).close_line();
         self.lines += 1;
-    }
-
-    /// Takes the lines of another batch in.
-    pub fn append(&mut self, other: &Batch) {
-        self.bytes.extend_from_slice(&other.bytes);
-        self.lines += other.lines;
     }
 }
 
@@ -154,9 +133,11 @@ pub fn timestamp(at: SystemTime, precision: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::rngs::StdRng;
+    use rand::{Rng as _, SeedableRng as _};
 
-    fn tags(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    fn head() -> Head {
+        Head::new("m", &[("meter".to_owned(), "a".to_owned())], None)
     }
 
     fn text(batch: &Batch) -> &str {
@@ -167,33 +148,87 @@ mod tests {
     fn reals_print_as_the_shortest_decimal_of_the_same_f32() {
         let mut batch = Batch::default();
         let fields = [230.1f32, 0.1, 1.0e-7, 16_777_216.0, -0.5].map(|value| ("x", Field::Real(value)));
-        batch.line("m", &tags(&[("meter", "a")]), None, fields, 1);
+        batch.line(&head(), fields, 1);
         assert_eq!(text(&batch), "m,meter=a x=230.1,x=0.1,x=0.0000001,x=16777216,x=-0.5 1\n");
     }
 
     #[test]
     fn nan_and_infinity_are_left_out_and_a_line_without_fields_is_no_line() {
         let mut batch = Batch::default();
-        batch.line("m", &[], None, [("a", Field::Float(f64::NAN)), ("b", Field::Integer(1))], 5);
-        batch.line("m", &[], None, [("a", Field::Real(f32::INFINITY))], 5);
-        assert_eq!((text(&batch), batch.lines()), ("m b=1i 5\n", 1));
+        batch.line(&head(), [("a", Field::Float(f64::NAN)), ("b", Field::Integer(1))], 5);
+        batch.line(&head(), [("a", Field::Real(f32::INFINITY))], 5);
+        assert_eq!((text(&batch), batch.lines()), ("m,meter=a b=1i 5\n", 1));
     }
 
     #[test]
     fn special_characters_are_escaped_and_a_newline_cannot_split_a_line() {
         let mut batch = Batch::default();
-        let tags = tags(&[("a b", "x,y=z"), ("meter", "Gerät 1")]);
-        batch.line("m", &tags, None, [("s", Field::Text("say \"hi\"\nC:\\dir"))], 7);
-        assert_eq!(text(&batch), "m,a\\ b=x\\,y\\=z,meter=Gerät\\ 1 s=\"say \\\"hi\\\" C:\\\\dir\" 7\n");
+        batch.line(&head(), [("s", Field::Text("say \"hi\"\nC:\\dir"))], 7);
+        assert_eq!(text(&batch), "m,meter=a s=\"say \\\"hi\\\" C:\\\\dir\" 7\n");
+    }
+
+    /// A value as the library alone would write it; a REAL as the standard library prints it.
+    fn by_the_library(field: Field) -> String {
+        struct Printed(String);
+        impl FieldValue for Printed {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        let line = LineProtocolBuilder::new().measurement("m").tag("meter", "a");
+        let line = match field {
+            Field::Real(value) => line.field("x", Printed(value.to_string())),
+            Field::Float(value) => line.field("x", value),
+            Field::Integer(value) => line.field("x", value),
+            Field::Text(value) => line.field("x", value),
+        };
+        String::from_utf8(line.timestamp(-3).close_line().build()).unwrap()
+    }
+
+    /// What is at the edge of something, and a large sample of the rest.
+    fn sample() -> Vec<Field<'static>> {
+        let mut random = StdRng::seed_from_u64(500);
+        let edges =
+            [0, 1, 0x7F_FFFF, 0x80_0000, 0x7F7F_FFFF, 0x4B80_0000, 0x4B00_0001, 0x3DCC_CCCD, 0x501502F9];
+        let edges = edges.into_iter().flat_map(|bits: u32| [bits, bits | 1 << 31]);
+        let powers = (-45..=38).flat_map(|power| {
+            let power = format!("1e{power}").parse::<f32>().unwrap().to_bits();
+            [power.saturating_sub(1), power, power + 1]
+        });
+        let bits: Vec<u32> = edges.chain(powers).chain((0..100_000).map(|_| random.random())).collect();
+        let mut fields: Vec<Field> = bits.iter().map(|bits| Field::Real(f32::from_bits(*bits))).collect();
+        // As a meter has them: some digits before and after the point.
+        let measured = (0..100_000).map(|_| (random.random_range(-9_000_000..9_000_000) as f32) / 1000.0);
+        fields.extend(measured.map(Field::Real));
+        fields.extend(bits.iter().map(|bits| Field::Float(f32::from_bits(*bits).into())));
+        fields.extend((0..100_000).map(|_| Field::Float(f64::from_bits(random.random()))));
+        let doubles = [f64::MAX, f64::MIN_POSITIVE, 5e-324, 1e21, 1e-7, 0.1 + 0.2, 123_456_789.123_456_79];
+        fields.extend(doubles.into_iter().flat_map(|value| [Field::Float(value), Field::Float(-value)]));
+        fields.extend([0, 1, -1, 9, 10, i64::MAX, i64::MIN].map(Field::Integer));
+        fields.extend(
+            (0..50_000).map(|_| Field::Integer(random.random::<i64>() >> random.random_range(0..64))),
+        );
+        fields.extend(["", " ", "a b,c=d", "\"", "\\", "\\\"", "Gerät ⚡", "C:\\dir\\"].map(Field::Text));
+        fields.retain(Field::is_finite);
+        fields
     }
 
     #[test]
-    fn the_event_tag_takes_its_sorted_place() {
+    fn every_value_comes_out_as_the_library_alone_would_write_it_first_in_a_line_or_later() {
         let mut batch = Batch::default();
-        let field = || [("n", Field::Integer(1))];
-        batch.line("e", &tags(&[("area", "1"), ("meter", "a")]), Some("gap"), field(), 1);
-        batch.line("e", &tags(&[("area", "1")]), Some("gap"), field(), 1);
-        assert_eq!(text(&batch), "e,area=1,event=gap,meter=a n=1i 1\ne,area=1,event=gap n=1i 1\n");
+        for field in sample() {
+            batch = batch.emptied();
+            batch.line(&head(), [("x", field)], -3);
+            let alone = by_the_library(field);
+            assert_eq!(text(&batch), alone, "{field:?}");
+            batch = batch.emptied();
+            batch.line(&head(), [("x", field), ("x", field)], -3);
+            let value = &alone["m,meter=a x=".len()..alone.len() - " -3\n".len()];
+            assert_eq!(text(&batch), format!("m,meter=a x={value},x={value} -3\n"), "{field:?}");
+            if let Field::Real(real) = field {
+                assert_eq!(value.parse::<f32>().unwrap().to_bits(), real.to_bits(), "{field:?}");
+            }
+        }
     }
 
     #[test]

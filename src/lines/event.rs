@@ -6,7 +6,7 @@ use crate::collector::event::{Event, Step, joined};
 use crate::collector::report::Report;
 use crate::meter::reading::milliseconds;
 
-use super::{Batch, Field, schema, timestamp};
+use super::{Batch, Field, Head, schema, timestamp};
 
 /// Newest times of a kind that are remembered.
 const MOST_TIMES: usize = 256;
@@ -75,7 +75,8 @@ pub(super) fn write(report: &Report, event: &Event, times: &mut EventTimes, batc
         ]
     });
     let fields = texts.chain(numbers).chain(span);
-    batch.line(schema::EVENT, &report.config.tags, Some(event.kind()), fields, at);
+    let head = Head::new(schema::EVENT, &report.config.tags, Some(event.kind()));
+    batch.line(&head, fields, at);
 }
 
 fn details(event: &Event) -> Details {

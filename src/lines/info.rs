@@ -4,10 +4,11 @@ use crate::collector::report::Report;
 use crate::meter::Evidence;
 use crate::meter::identity::Identity;
 
+use super::head::Heads;
 use super::{Batch, Field, schema, timestamp};
 
 /// Appends the line.
-pub(super) fn write(report: &Report, batch: &mut Batch) {
+pub(super) fn write(report: &Report, heads: &mut Heads, batch: &mut Batch) {
     let (config, device) = (&report.config, &report.device);
     let identity = device.identity.as_ref();
     let revision = identity.map(|id| format!("{}.{}", id.revision.0, id.revision.1));
@@ -39,5 +40,5 @@ pub(super) fn write(report: &Report, batch: &mut Batch) {
     let texts = texts.into_iter().filter_map(|(name, text)| Some((name, Field::Text(text?))));
     let numbers = numbers.into_iter().filter_map(|(name, number)| Some((name, Field::Integer(number?))));
     let at = timestamp(report.at, config.precision);
-    batch.line(schema::INFO, &config.tags, None, texts.chain(numbers), at);
+    batch.line(heads.of(&report.config, schema::INFO), texts.chain(numbers), at);
 }

@@ -3,10 +3,11 @@
 use crate::collector::report::Report;
 use crate::meter::names::ENERGIES;
 
+use super::head::Heads;
 use super::{Batch, Field, schema};
 
 /// Appends a line for each interval.
-pub(super) fn write(report: &Report, batch: &mut Batch) {
+pub(super) fn write(report: &Report, heads: &mut Heads, batch: &mut Batch) {
     for interval in &report.intervals {
         let energy = ENERGIES.into_iter().zip(interval.energy);
         let energy = energy.filter_map(|(name, energy)| Some((name, Field::Integer(energy?))));
@@ -20,6 +21,6 @@ pub(super) fn write(report: &Report, batch: &mut Batch) {
         let floats = [("active_power_avg_w", interval.mean_power), ("coverage_pct", Some(interval.coverage))];
         let floats = floats.into_iter().filter_map(|(name, value)| Some((name, Field::Float(value?))));
         let at = interval.end.saturating_mul(1_000_000);
-        batch.line(schema::INTERVAL, &report.config.tags, None, energy.chain(integers).chain(floats), at);
+        batch.line(heads.of(&report.config, schema::INTERVAL), energy.chain(integers).chain(floats), at);
     }
 }

@@ -10,6 +10,7 @@ use crate::collector::report::Report;
 
 pub mod batch;
 mod event;
+mod head;
 mod info;
 mod interval;
 pub mod plugin;
@@ -19,32 +20,36 @@ pub mod tables;
 mod traffic;
 
 pub use batch::{Batch, Field, timestamp};
+pub use head::Head;
 
 use event::EventTimes;
+use head::Heads;
 
 /// Renders the reports of one meter.
 #[derive(Debug, Default)]
 pub struct Lines {
+    heads: Heads,
     events: EventTimes,
 }
 
 impl Lines {
-    /// A report's lines.
-    pub fn render(&mut self, report: &Report) -> Batch {
-        let mut batch = Batch::roomy();
-        tables::write(report, &mut batch);
-        interval::write(report, &mut batch);
+    /// A report's lines, in the room of a batch that is no longer wanted.
+    pub fn render(&mut self, report: &Report, room: Batch) -> Batch {
+        let Lines { heads, events } = self;
+        let mut batch = room.emptied();
+        tables::write(report, heads, &mut batch);
+        interval::write(report, heads, &mut batch);
         if report.device_due {
-            info::write(report, &mut batch);
+            info::write(report, heads, &mut batch);
         }
         for event in &report.events {
-            event::write(report, event, &mut self.events, &mut batch);
+            event::write(report, event, events, &mut batch);
         }
         if report.status_due {
-            status::write(report, &mut batch);
+            status::write(report, heads, &mut batch);
         }
         if report.traffic_due {
-            traffic::write(report, &mut batch);
+            traffic::write(report, heads, &mut batch);
         }
         batch
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Batch, Field, schema, timestamp};
+use super::{Batch, Field, Head, schema, timestamp};
 
 /// What the process knows of itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Process {
         ];
         let mut batch = Batch::default();
         let at = timestamp(SystemTime::now(), Duration::from_millis(1));
-        batch.line(schema::PLUGIN, &[], None, fields, at);
+        batch.line(&Head::new(schema::PLUGIN, &[], None), fields, at);
         batch
     }
 }

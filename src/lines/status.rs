@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::collector::report::Report;
 use crate::meter::reading::milliseconds;
 
+use super::head::Heads;
 use super::{Batch, Field, schema, timestamp};
 
 /// Appends the line.
-pub(super) fn write(report: &Report, batch: &mut Batch) {
+pub(super) fn write(report: &Report, heads: &mut Heads, batch: &mut Batch) {
     let (config, health) = (&report.config, &report.health);
     let ages = report.last_read.iter().map(|(table, at)| {
         let age = milliseconds(report.at) - milliseconds(*at);
@@ -27,7 +28,7 @@ pub(super) fn write(report: &Report, batch: &mut Batch) {
     let times = [("response_time_ms", health.response_time), ("rpi_ms", health.rpi)];
     let times = times.into_iter().filter_map(|(name, time)| Some((name, milliseconds_of(time?))));
     let fields = head.into_iter().chain(ages).chain(words).chain(times);
-    batch.line(schema::STATUS, &config.tags, None, fields, timestamp(report.at, config.precision));
+    batch.line(heads.of(&report.config, schema::STATUS), fields, timestamp(report.at, config.precision));
 }
 
 /// Milliseconds with three digits behind the point.

@@ -7,17 +7,19 @@ use crate::config::MeterConfig;
 use crate::meter::element::Place;
 use crate::meter::{Table, Value};
 
-use super::{Batch, Field, schema, timestamp};
+use super::head::Heads;
+use super::{Batch, Field, Head, schema, timestamp};
 
 /// Appends the lines of all tables that were read.
-pub(super) fn write(report: &Report, batch: &mut Batch) {
+pub(super) fn write(report: &Report, heads: &mut Heads, batch: &mut Batch) {
     let profile = &report.config.profile;
     // A value that has its lines already, or waits for a new sample.
     let has_own = |place: Option<Place>| place.is_some_and(|place| report.sampled.contains(&place.instance));
     for table in report.read.iter() {
+        let head = heads.of(&report.config, table.measurement());
         for sample in report.samples.iter().filter(|sample| sample.table == table) {
             let values = sample.values.iter().map(|(index, value)| (*index, value));
-            line(&report.config, table, sample.at, values, None, batch);
+            line(&report.config, head, sample.at, values, None, batch);
         }
         let Some(taken) = report.readings.taken(table) else { continue };
         let rest = profile.elements_of(table).filter(|(_, element)| !has_own(element.place));
@@ -25,7 +27,7 @@ pub(super) fn write(report: &Report, batch: &mut Batch) {
         // Without this nobody can tell consumption from a level that moved.
         let since = (schema::COUNTING_SINCE, Field::Integer(report.counting_since_ms));
         let since = Some(since).filter(|_| table == Table::Energy);
-        line(&report.config, table, taken, rest, since, batch);
+        line(&report.config, head, taken, rest, since, batch);
     }
 }
 
@@ -33,9 +35,9 @@ pub(super) fn write(report: &Report, batch: &mut Batch) {
 /// say about them, if there are any.
 pub fn line<'r>(
     config: &'r MeterConfig,
-    table: Table,
+    head: &Head,
     at: SystemTime,
-    values: impl Iterator<Item = (usize, &'r Value)> + Clone,
+    values: impl Iterator<Item = (usize, &'r Value)>,
     about: Option<(&'r str, Field<'r>)>,
     batch: &mut Batch,
 ) {
@@ -58,6 +60,7 @@ pub fn line<'r>(
             Some([Some((element.name.as_str(), field)), label].into_iter().flatten())
         })
         .flatten();
-    let about = about.filter(|_| fields.clone().next().is_some());
-    batch.line(table.measurement(), &config.tags, None, fields.chain(about), timestamp(at, config.precision));
+    let mut fields = fields.peekable();
+    let about = about.filter(|_| fields.peek().is_some());
+    batch.line(head, fields.chain(about), timestamp(at, config.precision));
 }

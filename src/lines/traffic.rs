@@ -2,10 +2,11 @@
 
 use crate::collector::report::Report;
 
+use super::head::Heads;
 use super::{Batch, Field, schema, timestamp};
 
 /// Appends the line.
-pub(super) fn write(report: &Report, batch: &mut Batch) {
+pub(super) fn write(report: &Report, heads: &mut Heads, batch: &mut Batch) {
     let (config, health) = (&report.config, &report.health);
     let traffic = &health.traffic;
     let counters = [
@@ -26,5 +27,5 @@ pub(super) fn write(report: &Report, batch: &mut Batch) {
     let fields = counters
         .into_iter()
         .map(|(name, count)| (name, Field::Integer(count.try_into().unwrap_or(i64::MAX))));
-    batch.line(schema::TRAFFIC, &config.tags, None, fields, timestamp(report.at, config.precision));
+    batch.line(heads.of(&report.config, schema::TRAFFIC), fields, timestamp(report.at, config.precision));
 }

@@ -158,7 +158,7 @@ fn write(level: Level, text: &str) {
     let (way, line) = (Way::of(level), line(level, text));
     match way.outlet() {
         Some(outlet) => {
-            outlet.push(line, 1);
+            outlet.push(&line, 1);
             outlet.wake();
         }
         // A host without a thread to spare: better late than never.

@@ -24,8 +24,8 @@ use crate::collector::state::State;
 use crate::collector::task::{self, Pace, Totals};
 use crate::config::Config;
 use crate::host::{descriptors, stdio};
-use crate::lines::Lines;
 use crate::lines::plugin::Process;
+use crate::lines::{Batch, Lines};
 use crate::logging;
 use crate::source::Shared;
 
@@ -62,11 +62,13 @@ pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
     descriptors::raise_limit();
 
     let (totals, shared) = (Arc::new(Totals::default()), Shared::default());
+    let room = Arc::new(Mutex::new(Batch::default()));
     let mut tasks = JoinSet::new();
     let (count, now) = (config.meters.len(), SystemTime::now());
     for (index, meter) in config.meters.iter().enumerate() {
         let meter = Arc::new(meter.clone());
         let (state, shared, output) = (state.clone(), shared.clone(), output.clone());
+        let room = room.clone();
         let (paced, stop, totals) = (paced.clone(), stop.clone(), totals.clone());
         tasks.spawn(async move {
             let mut start = now;
@@ -75,7 +77,7 @@ pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
                 let schedule = task::schedule(&meter, index, count, start);
                 let mut collector = Collector::sharing(meter.clone(), state.clone(), shared.clone());
                 collector.say_started();
-                let sink = sink(lines.clone(), output.clone());
+                let sink = sink(lines.clone(), room.clone(), output.clone());
                 let run = task::run(collector, schedule, paced.clone(), stop.clone(), totals.clone(), sink);
                 // A task of its own, so that an internal error costs this meter one interval, not its life.
                 if tokio::spawn(run).await.is_ok() {
@@ -110,12 +112,14 @@ async fn open_state(config: &Config) -> State {
     state
 }
 
-/// Renders a meter's reports and queues their lines.
-fn sink(lines: Arc<Mutex<Lines>>, output: Output) -> impl FnMut(Report) {
+/// Renders a meter's reports, in the room that all meters share, and queues their lines.
+fn sink(lines: Arc<Mutex<Lines>>, room: Arc<Mutex<Batch>>, output: Output) -> impl FnMut(Report) {
     move |report| {
         // A panic in the middle of a report costs that report only.
-        let batch = lines.lock().unwrap_or_else(PoisonError::into_inner).render(&report);
-        output.push(batch);
+        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut room = room.lock().unwrap_or_else(PoisonError::into_inner);
+        *room = lines.render(&report, std::mem::take(&mut room));
+        output.push(&room);
     }
 }
 
@@ -148,7 +152,7 @@ async fn housekeeping(
             lines_dropped: output.dropped(),
             gathers_late: totals.late.load(Ordering::Relaxed),
         };
-        output.push(process.render());
+        output.push(&process.render());
     }
 }
 

@@ -51,10 +51,9 @@ impl Output {
         Ok(output)
     }
 
-    /// Queues a batch and returns at once.
-    pub fn push(&self, batch: Batch) {
-        let lines = batch.lines();
-        self.outlet.push(batch.into_bytes(), lines);
+    /// Queues a batch's lines and returns at once.
+    pub fn push(&self, batch: &Batch) {
+        self.outlet.push(batch.bytes(), batch.lines());
         self.filled.notify_one();
     }
 
@@ -81,7 +80,7 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lines::Field;
+    use crate::lines::{Field, Head};
     use std::sync::mpsc::{Sender, channel};
 
     struct Pieces(Sender<Vec<u8>>);
@@ -101,7 +100,7 @@ mod tests {
 
     fn batch(number: i64) -> Batch {
         let mut batch = Batch::default();
-        batch.line("m", &[], None, [("n", Field::Integer(number))], number);
+        batch.line(&Head::new("m", &[], None), [("n", Field::Integer(number))], number);
         batch
     }
 
@@ -112,13 +111,13 @@ mod tests {
         let tasks: Vec<_> = (0..5)
             .map(|number| {
                 let output = output.clone();
-                tokio::spawn(async move { output.push(batch(number)) })
+                tokio::spawn(async move { output.push(&batch(number)) })
             })
             .collect();
         for task in tasks {
             task.await.unwrap();
         }
-        let all: Vec<u8> = (0..5).flat_map(|number| batch(number).into_bytes()).collect();
+        let all: Vec<u8> = (0..5).flat_map(|number| batch(number).bytes().to_vec()).collect();
         let piece = tokio::task::spawn_blocking(move || written.recv().unwrap()).await.unwrap();
         assert_eq!(String::from_utf8(piece), String::from_utf8(all));
     }
@@ -127,7 +126,7 @@ mod tests {
     async fn a_reader_that_left_ends_the_plugin_quietly() {
         let closed = CancellationToken::new();
         let output = Output::start(Pieces(channel().0), closed.clone()).unwrap();
-        output.push(batch(1));
+        output.push(&batch(1));
         tokio::time::timeout(Duration::from_secs(20), closed.cancelled()).await.unwrap();
         output.flush(Duration::from_secs(20));
     }

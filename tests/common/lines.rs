@@ -12,7 +12,7 @@ pub(crate) struct Lines(Vec<Line>);
 impl Lines {
     #[track_caller]
     pub(crate) fn of(report: &Report) -> Lines {
-        let batch = lines::Lines::default().render(report);
+        let batch = lines::Lines::default().render(report, lines::Batch::default());
         Lines(Line::all(std::str::from_utf8(batch.bytes()).unwrap()))
     }
 

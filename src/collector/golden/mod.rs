@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::schedule::Due;
 use super::state::State;
 use crate::config::{Config, Connection, MeterConfig, Overrides};
-use crate::lines::Lines;
+use crate::lines::{Batch, Lines};
 use crate::meter::Access;
 
 mod script;
@@ -76,7 +76,7 @@ async fn play(scenario: Scenario) -> String {
         *clock.now.lock().unwrap() = now;
         let due = due(&step);
         *steps.lock().unwrap() = Some((now, step));
-        let batch = lines.render(&collector.gather(due).await);
+        let batch = lines.render(&collector.gather(due).await, Batch::default());
         text += &format!("# {}\n", now.duration_since(UNIX_EPOCH).unwrap().as_millis());
         text += std::str::from_utf8(batch.bytes()).unwrap();
     }

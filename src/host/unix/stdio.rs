@@ -74,7 +74,7 @@ mod tests {
             Outlet::start("test", sink, 8 << 20, Failing::Ends, |event| panic!("{event:?}")).unwrap();
         let line = |number: usize| format!("{number:0>999}\n");
         for number in 0..500 {
-            outlet.push(line(number).into_bytes(), 1);
+            outlet.push(line(number).as_bytes(), 1);
             outlet.wake();
         }
         // Full: what a death would leave now ends with a line.

@@ -347,7 +347,7 @@ impl Bench {
                 *status = Some(line);
             }
             "powermonitor_500_event" => *cell.events.entry(line.tags["event"].clone()).or_default() += 1,
-            "powermonitor_500_info" => {}
+            "powermonitor_500_info" | "powermonitor_500_traffic" => {}
             measurement => {
                 if measurement == Table::Realtime.measurement() && line.fields.len() == REALTIME_FIELDS {
                     cell.good += usize::from(self.striking);

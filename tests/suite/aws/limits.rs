@@ -59,7 +59,7 @@ fn the_longest_names_that_pass_stay_within_the_limits_of_aws() {
         ("MQTT_TOPIC_PREFIX", prefix.as_str()),
     ];
     let telegraf = plant.telegraf(vec![output], &environment);
-    for measurement in ["", "_status", "_info", "_event", "_demand", "_max", "_alarm", "_raw"] {
+    for measurement in ["", "_status", "_info", "_event", "_demand", "_max", "_alarm", "_raw", "_traffic"] {
         let topic = format!("{prefix}/{name}/powermonitor_500{measurement} ");
         subscriber.wait_until(|printed| printed.lines().any(|line| line.starts_with(&topic)));
     }

@@ -15,7 +15,7 @@ use telegraf_pm500::collector::clock::Clock;
 use telegraf_pm500::collector::schedule::Due;
 use telegraf_pm500::collector::state::State;
 use telegraf_pm500::config::MeterConfig;
-use telegraf_pm500::lines::Lines;
+use telegraf_pm500::lines::{Batch, Lines};
 use telegraf_pm500::meter::{Access, Block, Span, Table};
 use telegraf_pm500::source::{Answer, Deadline, FailureKind, Link, Source};
 
@@ -154,7 +154,7 @@ impl Bench {
 
     async fn gather(&mut self) {
         let due = Due { tables: set(&[Table::Energy]), ..Due::default() };
-        let batch = self.lines.render(&self.collector.gather(due).await);
+        let batch = self.lines.render(&self.collector.gather(due).await, Batch::default());
         write!(self.text, "{}", std::str::from_utf8(batch.bytes()).unwrap()).unwrap();
     }
 
