@@ -31,7 +31,7 @@ pub use verify::VerifyArgs;
 
 /// Telegraf external input plugin for Allen-Bradley PowerMonitor 500 meters (Bulletin 1420).
 ///
-/// Reads meters over EtherNet/IP and Modbus TCP and prints InfluxDB line protocol. Never writes to a meter.
+/// Reads meters over EtherNet/IP and Modbus and prints InfluxDB line protocol. Never writes to a meter.
 /// Without a command it runs as Telegraf's inputs.execd starts it: until stdin ends.
 #[derive(Debug, Parser)]
 #[command(name = "telegraf-pm500", version, args_conflicts_with_subcommands = true)]
@@ -42,13 +42,13 @@ pub struct Cli {
     /// What to do instead of running as the plugin.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Say each request and each reply in words, too
+    /// Log each request and each reply in words, too
     #[arg(long, global = true, display_order = 100)]
     pub debug: bool,
-    /// Say what --debug says, and the bytes that are sent and received
+    /// Log what --debug does, and the bytes that are sent and received
     #[arg(long, global = true, conflicts_with = "debug", display_order = 101)]
     pub trace: bool,
-    /// Say errors only
+    /// Log errors only
     #[arg(long, global = true, conflicts_with_all = ["debug", "trace"], display_order = 102)]
     pub quiet: bool,
 }
@@ -85,11 +85,11 @@ pub enum Command {
     Show(Box<ShowArgs>),
     /// Watch the values of meters live
     Watch(Box<WatchArgs>),
-    /// Check a configuration, or meters by their addresses, and whether they answer
+    /// Check a configuration, or meters named by address, and whether they answer
     Check(Box<CheckArgs>),
     /// Find EtherNet/IP devices, and the meters among them
     Discover(DiscoverArgs),
-    /// Prove the register map on a meter
+    /// Test the register map on a meter: what is proven, what is wrong
     Verify(Box<VerifyArgs>),
     /// List every element: unit, addresses, evidence
     Fields(FieldsArgs),

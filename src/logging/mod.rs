@@ -7,6 +7,7 @@
 //! a disk be full, and no meter may feel it. What is dropped is counted, and said when stderr is read again.
 
 use std::fmt;
+use std::io::{self, IsTerminal as _};
 use std::panic;
 use std::sync::OnceLock;
 #[cfg(feature = "sparkplug")]
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use crate::display::Page;
 use crate::host::outlet::{Event, Failing, Outlet, Sink as _};
 use crate::host::stdio;
 
@@ -135,6 +137,17 @@ impl Way {
         }
     }
 
+    /// Columns of the terminal at its end. A program that reads wants whole lines, a person whole words.
+    fn columns(self) -> Option<u16> {
+        let is_terminal = match self {
+            Way::Stderr => io::stderr().is_terminal(),
+            #[cfg(feature = "sparkplug")]
+            Way::Stdout => io::stdout().is_terminal(),
+        };
+        let size = is_terminal.then(crossterm::terminal::size)?;
+        size.ok().map(|(columns, _)| columns).filter(|columns| *columns > 0)
+    }
+
     /// The outlet, if something was said on it.
     fn used(self) -> Option<&'static Outlet> {
         self.cell().get()?.as_ref()
@@ -155,7 +168,11 @@ impl Way {
 }
 
 fn write(level: Level, text: &str) {
-    let (way, line) = (Way::of(level), line(level, text));
+    let way = Way::of(level);
+    let line = match way.columns() {
+        Some(columns) => folded(&line(level, text), columns),
+        None => line(level, text),
+    };
     match way.outlet() {
         Some(outlet) => {
             outlet.push(&line, 1);
@@ -187,6 +204,12 @@ fn line(level: Level, text: &str) -> Vec<u8> {
     line.into_bytes()
 }
 
+/// A line as a person reads it who has so many columns.
+fn folded(line: &[u8], columns: u16) -> Vec<u8> {
+    let page = Page { width: Some(columns), color: false };
+    page.fold("", &String::from_utf8_lossy(line), "   ").into_bytes()
+}
+
 /// Whether a character makes more than one line of a line, or lets it read in another order. Names come out of files and
 /// from the network.
 fn breaks_a_line(c: char) -> bool {
@@ -204,5 +227,7 @@ mod tests {
         let long = line(Level::Error, &"ü".repeat(10_000));
         assert!(long.len() <= LONGEST && long.starts_with(b"E! ") && long.ends_with("…\n".as_bytes()));
         assert!(std::str::from_utf8(&long).is_ok());
+        let person = folded(b"W! one two three four\n", 12);
+        assert_eq!(person, b"W! one two\n   three\n   four\n");
     }
 }

@@ -28,7 +28,7 @@ pub struct Cli {
     /// Say what is sent and received, too
     #[arg(long)]
     pub debug: bool,
-    /// Say errors only
+    /// Log errors only
     #[arg(long, conflicts_with = "debug")]
     pub quiet: bool,
 }

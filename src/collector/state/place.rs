@@ -2,7 +2,7 @@
 //!
 //! Two processes of one installation are natural: the tags of an execd block hold for all its meters. Each needs a file of
 //! its own, or they would lose each other's records. So a file is locked by the process that uses it, and the next one uses
-//! a file beside it that is called after its first meter. Who comes first may change from start to start: what the other
+//! a file beside it that is named after its first meter. Who comes first may change from start to start: what the other
 //! of the two files knows better of a process's meters is taken from there.
 
 use std::path::{Path, PathBuf};

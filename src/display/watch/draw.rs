@@ -10,6 +10,7 @@ use ratatui::widgets::{Block, Borders, Cell, Clear, Paragraph, Row, Table, Table
 
 use super::super::figures::figure;
 use super::super::latest::Latest;
+use super::super::page::Page;
 use super::super::sections::{self, Section, sections};
 use super::super::show::{of_map, of_outcome};
 use super::super::table::Mood;
@@ -136,9 +137,14 @@ fn meter(watch: &Watch, meter: &Watched, frame: &mut Frame<'_>, area: Rect, now:
         // A sentence may take some lines; the values come first.
         lines => (lines as u16 * (1 + 120 / area.width.max(40))).min(area.height / 3),
     };
-    let [head, body, below] =
-        Layout::vertical([Constraint::Length(3), Constraint::Min(1), Constraint::Length(wrong)]).areas(area);
-    frame.render_widget(title(latest, watch.color, head.width), head);
+    let who = title(latest, watch.color, area.width);
+    let heights = [
+        Constraint::Length(u16::try_from(who.lines.len()).unwrap_or(3).max(3)),
+        Constraint::Min(1),
+        Constraint::Length(wrong),
+    ];
+    let [head, body, below] = Layout::vertical(heights).areas(area);
+    frame.render_widget(who, head);
     frame.render_widget(Paragraph::new(failures).wrap(Wrap { trim: true }), below);
     if latest.tables().next().is_none() {
         let waiting = if latest.at.is_none() { "Waiting for the first values …" } else { "No values." };
@@ -188,8 +194,8 @@ fn draw_pictures(watch: &Watch, meter: &Watched, frame: &mut Frame<'_>, area: Re
     }
 }
 
-/// Who it is and how it is doing, on one line or on two.
-fn title(latest: &Latest, color: bool, width: u16) -> Paragraph<'static> {
+/// Who it is and how it is doing, on one line or on two, and what device it is.
+fn title(latest: &Latest, color: bool, width: u16) -> Text<'static> {
     let space = || Span::raw("  ");
     let who = vec![
         Span::styled(latest.config.name.clone(), Style::new().add_modifier(Modifier::BOLD)),
@@ -206,8 +212,10 @@ fn title(latest: &Latest, color: bool, width: u16) -> Paragraph<'static> {
     let one = Line::from([who.clone(), vec![space()], how.clone()].concat());
     let mut lines =
         if one.width() <= usize::from(width) { vec![one] } else { vec![Line::from(who), Line::from(how)] };
-    lines.push(Line::styled(latest.device.clone().unwrap_or_default(), style(Mood::Faint, color)));
-    Paragraph::new(Text::from(lines))
+    let device = latest.device.as_deref().unwrap_or_default();
+    let folded = Page { width: Some(width), color }.fold("", device, "");
+    lines.extend(folded.split('\n').map(|line| Line::styled(line.to_owned(), style(Mood::Faint, color))));
+    Text::from(lines)
 }
 
 fn failures(latest: &Latest, color: bool) -> Text<'static> {

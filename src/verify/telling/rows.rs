@@ -52,7 +52,7 @@ pub(super) fn sections(
         ("What could not be read", sentences(&observation.failures)),
         ("What was found", sentences(&conclusion.said)),
         ("What the wiring looks like", sentences(&conclusion.hints)),
-        ("What is odd, and nothing explains", sentences(&conclusion.odd)),
+        ("What is odd and unexplained", sentences(&conclusion.odd)),
         ("What Modbus did to EtherNet/IP", observation.pause.map(pause).into_iter().collect()),
         ("What cannot be proven, and why", sentences(&conclusion.limits)),
     ];

@@ -38,7 +38,7 @@ pub fn text(page: Page, subject: &Subject, conclusion: &Conclusion, observation:
     list("What is wrong", &conclusion.wrong);
     list("What could not be read", &observation.failures);
     list("What the wiring looks like", &conclusion.hints);
-    list("What is odd, and nothing explains", &conclusion.odd);
+    list("What is odd and unexplained", &conclusion.odd);
     list("What was found", &conclusion.said);
     list("What to do next", &next(conclusion, observation));
     let _ = write!(out, "\n{}", table(conclusion).print(page));
@@ -80,8 +80,8 @@ fn result(conclusion: &Conclusion, observation: &Observation) -> Vec<String> {
         });
     } else if realtime > 0 && proven + consistent > 0 {
         lines.push(format!(
-            "Nothing contradicts the map. Of {realtime} realtime elements {proven} are proven and {consistent} fit, with \
-             something open."
+            "Nothing contradicts the map. Of {realtime} realtime elements {proven} are proven, and {consistent} fit with \
+             something left open."
         ));
     } else if realtime > 0 {
         lines.push("Nothing contradicts the map, and under this load nothing proves it.".to_owned());
@@ -117,7 +117,7 @@ fn next(conclusion: &Conclusion, observation: &Observation) -> Vec<String> {
     }
     if conclusion.judged.iter().any(|judged| judged.gap == Some(Gap::PhaseNames)) {
         next.push(
-            "which phase is called L1 no number tells: read two currents from the display and give them with --expect \
+            "no number tells which phase is called L1: read two currents from the display and give them with --expect \
              current_l1_a=… --expect current_l2_a=…"
                 .to_owned(),
         );
