@@ -59,6 +59,19 @@ pub struct Report {
     pub counting_since_ms: i64,
 }
 
+/// Failures of tables in sentences; what failed alike is one.
+pub fn in_words(failures: &[(Table, Failure)]) -> Vec<String> {
+    let mut said: Vec<(TableSet, String)> = Vec::new();
+    for (table, failure) in failures {
+        let text = failure.to_string();
+        match said.iter_mut().find(|(_, known)| *known == text) {
+            Some((tables, _)) => tables.insert(*table),
+            None => said.push(((*table).into(), text)),
+        }
+    }
+    said.into_iter().map(|(tables, text)| format!("{tables}: {text}")).collect()
+}
+
 /// The values of one assembly at one time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
@@ -99,15 +112,7 @@ pub struct Map {
 impl Report {
     /// What failed, in sentences; tables that failed for the same reason share one.
     pub fn failures_in_words(&self) -> Vec<String> {
-        let mut said: Vec<(TableSet, String)> = Vec::new();
-        for (table, failure) in &self.failures {
-            let text = failure.to_string();
-            match said.iter_mut().find(|(_, known)| *known == text) {
-                Some((tables, _)) => tables.insert(*table),
-                None => said.push(((*table).into(), text)),
-            }
-        }
-        said.into_iter().map(|(tables, text)| format!("{tables}: {text}")).collect()
+        in_words(&self.failures)
     }
 
     /// The device in a few words: catalog number, serial number, firmware.

@@ -31,7 +31,7 @@ pub fn json(meter: &Latest, now: SystemTime) -> Json {
     json!({
         "meter": meter.config.name, "address": meter.address, "connection": meter.link.code().1,
         "result": meter.outcome.code().1, "map": meter.verdict(), "device": meter.device,
-        "time": meter.at.map(time), "failures": meter.failures, "tables": tables,
+        "time": meter.at.map(time), "failures": meter.failures(), "tables": tables,
     })
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::collector::health::Outcome;
-use crate::collector::report::Report;
+use crate::collector::report::{self, Report};
 use crate::config::MeterConfig;
 use crate::meter::physics::MapCheck;
 use crate::meter::{Table, Value};
-use crate::source::Link;
+use crate::source::{Failure, Link};
 
 /// Sentences about events that are kept.
 const KEPT: usize = 20;
@@ -28,8 +28,8 @@ pub struct Latest {
     pub map: MapCheck,
     /// What it is, in a few words, as far as known.
     pub device: Option<String>,
-    /// What failed in the last gather, in sentences.
-    pub failures: Vec<String>,
+    /// What failed when it was last tried, by table.
+    failures: Vec<(Table, Failure)>,
     /// What happened, in sentences with their times, the newest last.
     pub events: Vec<(SystemTime, String)>,
     /// When the last gather ended.
@@ -70,7 +70,16 @@ impl Latest {
         self.outcome = report.health.outcome;
         self.map = report.map.check;
         self.device = report.device_in_words().or(self.device.take());
-        self.failures = report.failures_in_words();
+        // A meter that does not answer is let rest, and a table is not due each time: what was found last holds until then.
+        let answered = |table: Table| match table {
+            // It comes with the others.
+            Table::Info => report.read.iter().next().is_some(),
+            table => report.read.contains(table),
+        };
+        self.failures.retain(|(table, _)| {
+            !answered(*table) && report.failures.iter().all(|(failed, _)| failed != table)
+        });
+        self.failures.extend(report.failures.iter().cloned());
         self.at = Some(report.at);
         self.events.extend(report.events.iter().map(|event| (report.at, event.to_string())));
         let over = self.events.len().saturating_sub(KEPT);
@@ -83,6 +92,11 @@ impl Latest {
                 self.values[index] = report.readings.get(index).cloned();
             }
         }
+    }
+
+    /// What failed when it was last tried, in sentences.
+    pub fn failures(&self) -> Vec<String> {
+        report::in_words(&self.failures)
     }
 
     /// The tables that have been read, in their order.

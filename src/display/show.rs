@@ -18,10 +18,11 @@ pub fn text(meter: &Latest, now: SystemTime, page: Page) -> String {
         out.push('\n');
         out += &rows(&section, page);
     }
-    if !meter.failures.is_empty() {
+    let failures = meter.failures();
+    if !failures.is_empty() {
         out.push('\n');
     }
-    for failure in &meter.failures {
+    for failure in &failures {
         out += &page.mood(&page.fold("", failure, "  "), Mood::Bad);
         out.push('\n');
     }

@@ -1,10 +1,13 @@
 //! `show` prints what a meter holds: with units for a person, as JSON and CSV for programs.
 
 use serde_json::Value as Json;
+use telegraf_pm500::collector::schedule::Due;
+use telegraf_pm500::display::Latest;
 use telegraf_pm500::meter::{Table, Value};
 use telegraf_pm500::simulator::Options;
 
 use crate::common::program::{Ended, run};
+use crate::common::reading::collector;
 use crate::common::simulated::Simulated;
 
 /// One meter whose values stand still.
@@ -85,4 +88,24 @@ fn a_meter_that_does_not_answer_is_said_and_the_other_is_shown() {
         "{ended:?}"
     );
     assert!(ended.out.contains("Voltage L-N"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn why_a_meter_is_not_read_stays_on_the_screen_while_it_is_let_rest() {
+    let place = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = place.local_addr().unwrap();
+    drop(place);
+    let mut collector = collector(&format!("address = \"{address}\"\ntables = [\"alarm\"]"));
+    let due = || Due { tables: [Table::Alarm].into_iter().collect(), status: true, ..Due::default() };
+    let mut latest = Latest::of(&collector.gather(due()).await);
+    loop {
+        let [failure] = &latest.failures()[..] else { panic!("{:?}", latest.failures()) };
+        assert!(failure.contains("refuses the connection"), "{failure}");
+        let report = collector.gather(due()).await;
+        latest.take(&report);
+        if report.failures.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(latest.failures().len(), 1);
 }

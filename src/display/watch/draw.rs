@@ -219,7 +219,7 @@ fn title(latest: &Latest, color: bool, width: u16) -> Text<'static> {
 }
 
 fn failures(latest: &Latest, color: bool) -> Text<'static> {
-    let lines = latest.failures.iter().map(|text| Line::styled(text.clone(), style(Mood::Bad, color)));
+    let lines = latest.failures().into_iter().map(|text| Line::styled(text, style(Mood::Bad, color)));
     Text::from(lines.collect::<Vec<_>>())
 }
 
