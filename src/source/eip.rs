@@ -323,11 +323,15 @@ impl<C: Connect> Eip<C> {
             self.log.exhibit(&format_args!("{read}: {error}"), error.reply());
         })?;
         self.answered(session, sent);
-        let (words, bytes) = match &answer {
-            Ok(data) => (format!("{} bytes", data.len()), data),
-            Err(Refused { refusal, reply }) => (format!("refused, {refusal}"), reply),
+        let bytes = match &answer {
+            Ok(data) => data,
+            Err(Refused { reply, .. }) => reply,
         };
-        self.log.exchange("CIP", || format!("{read}: {words} in {:.1?}", sent.elapsed()), bytes);
+        let words = || match &answer {
+            Ok(data) => format!("{read}: {} bytes in {:.1?}", data.len(), sent.elapsed()),
+            Err(Refused { refusal, .. }) => format!("{read}: refused, {refusal} in {:.1?}", sent.elapsed()),
+        };
+        self.log.exchange("CIP", words, bytes);
         match &answer {
             // Not every adapter tells sizes, and nothing depends on it.
             Err(Refused { refusal, reply }) if !matches!(read, Read::AssemblySize(_)) => {
