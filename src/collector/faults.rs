@@ -97,15 +97,18 @@ impl FaultLog {
         self.texts.insert(kind, text);
     }
 
-    /// Something that went well.
-    pub fn tell_event(&self, event: &Event) {
-        log::info!("{}{event}", self.prefix);
-    }
-
-    /// The same, with why.
-    pub fn warn_with_reason(&self, event: &Event) {
-        let reason = event.reason().unwrap_or_default();
-        log::warn!("{}{}: {reason}", self.prefix, uncapital(&event.to_string()));
+    /// What was found of the map; what is held back is said with the table's failure.
+    pub fn tell_of_map(&self, events: &[Event], held: TableSet) {
+        for event in events {
+            match event {
+                Event::MapAccepted { .. } => log::info!("{}{event}", self.prefix),
+                _ if held.is_empty() => {
+                    let reason = event.reason().unwrap_or_default();
+                    log::warn!("{}{}: {reason}", self.prefix, uncapital(&event.to_string()));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// What was asked and answered, for those who asked for details; the bytes for those who asked for all.

@@ -40,6 +40,7 @@ pub mod judge;
 pub mod listening;
 pub mod meter_clock;
 pub mod report;
+pub mod room;
 pub mod schedule;
 mod sources;
 pub mod state;
@@ -58,6 +59,7 @@ use history::{DeviceHistory, History};
 use judge::fingerprint::fingerprint;
 use judge::{Judge, has_values};
 use report::{Device, Report, Sample};
+use room::Room;
 use schedule::Due;
 use state::State;
 use wire::{Asked, Wire};
@@ -81,6 +83,7 @@ pub struct Collector {
     health: Health,
     exhibits: Exhibits,
     state: State,
+    room: Room,
     /// How the meter was read when it last was.
     link: Link,
     started: Option<Event>,
@@ -132,6 +135,7 @@ impl Collector {
             faults: FaultLog::new(&config.name),
             health: Health::default(),
             exhibits: Exhibits::default(),
+            room: Room::default(),
             link: Link::None,
             started: None,
             wire,
@@ -168,7 +172,8 @@ impl Collector {
 
     /// Reads what is due. Never fails: a meter's fault is in the report.
     pub async fn gather(&mut self, due: Due) -> Report {
-        let mut readings = Readings::new(self.config.profile.elements.len());
+        let mut room = self.room.take(&self.config.profile);
+        let readings = Arc::make_mut(&mut room);
         let started = self.started.take();
         // Time that a clock skipped swallowed no gather.
         if self.follow_clock().is_none_or(|by| by < 0) {
@@ -179,17 +184,18 @@ impl Collector {
         let wanted = due.tables.union(due.beside);
         let ready = due.boundary || self.may_be_asked().await;
         let mut found = if ready && !wanted.is_empty() {
-            self.read(due, &mut readings).await
+            self.read(due, readings).await
         } else if ready && due.status && self.wire.listens() {
             // A connection that is lost is said now, and not when its table is due next, which may be an hour away.
-            self.put(TableSet::EMPTY, &mut readings).await.0
+            self.put(TableSet::EMPTY, readings).await.0
         } else {
             self.leave_alone(wanted);
             Found::default()
         };
         found.events.splice(0..0, started);
         self.state.remember(&self.config.name, self.history.record());
-        self.report(due, readings, found)
+        self.room.share(&room);
+        self.report(due, room, found)
     }
 
     /// Ends the connection as the protocol wants it.
@@ -201,11 +207,11 @@ impl Collector {
 
     /// The counters once more, for those who saw them last some gathers ago; nothing is read.
     pub fn last_word(&self) -> Report {
-        let nothing = Readings::new(self.config.profile.elements.len());
+        let nothing = Arc::new(Readings::new(self.config.profile.elements.len()));
         self.report(Due { traffic: true, ..Due::default() }, nothing, Found::default())
     }
 
-    fn report(&self, due: Due, readings: Readings, found: Found) -> Report {
+    fn report(&self, due: Due, readings: Arc<Readings>, found: Found) -> Report {
         let Found { read, samples, sampled, failures, notices, events, intervals, device_due } = found;
         Report {
             config: self.config.clone(),
@@ -345,14 +351,7 @@ impl Collector {
         let ct_ratio = self.history.ct_ratio();
         let profile = &self.config.profile;
         let judgement = self.judge.judge(profile, readings, complete, connections, ct_ratio);
-        for event in &judgement.events {
-            match event {
-                Event::MapAccepted { .. } => self.faults.tell_event(event),
-                _ if judgement.held.is_empty() => self.faults.warn_with_reason(event),
-                // What is held back is said with the table's failure.
-                _ => {}
-            }
-        }
+        self.faults.tell_of_map(&judgement.events, judgement.held);
         if self.judge.is_proven() {
             self.history.proved(self.map_print);
         }
@@ -465,8 +464,10 @@ impl Collector {
     /// Takes the counters in, and holds back those of which nobody knows yet what they mean.
     fn count(&mut self, first: Option<Readings>, readings: &mut Readings, found: &mut Found) -> Counted {
         let profile = &self.config.profile;
-        let looks: Vec<&Readings> = first.iter().chain([&*readings]).collect();
-        let counted = self.history.count(profile, &looks);
+        let counted = match &first {
+            Some(first) => self.history.count(profile, &[first, readings]),
+            None => self.history.count(profile, &[readings]),
+        };
         self.health.values_dropped += counted.glitches;
         counted.held.iter().for_each(|index| readings.set(*index, None));
         if let Some(doubt) = &counted.doubt {

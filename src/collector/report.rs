@@ -30,7 +30,7 @@ pub struct Report {
     /// Whether the counters since start were due, too.
     pub traffic_due: bool,
     /// The values, without those that must not leave.
-    pub readings: Readings,
+    pub readings: Arc<Readings>,
     /// The tables of which at least one value may leave.
     pub read: TableSet,
     /// Every new sample of listened assemblies, where the configuration wants every frame.
@@ -53,8 +53,8 @@ pub struct Report {
     pub intervals: Vec<Interval>,
     /// How the meter is doing, and counters since start.
     pub health: Health,
-    /// When each table was last read.
-    pub last_read: Vec<(Table, SystemTime)>,
+    /// When each table was last read, in their order.
+    pub last_read: [Option<SystemTime>; Table::ALL.len()],
     /// Since when differences of the energy counters are energy; 0 for as long as is known.
     pub counting_since_ms: i64,
 }

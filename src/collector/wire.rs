@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::config::MeterConfig;
 use crate::meter::identity::Identity;
 use crate::meter::reading::milliseconds;
-use crate::meter::{Access, Readings, Table, TableSet, WordOrder, block};
+use crate::meter::{Access, Readings, Span, Table, TableSet, WordOrder, block};
 use crate::source::{Answer, Deadline, Failure, FailureKind, Leftover, Source};
 
 use super::intake::{Taken, take_in};
@@ -30,6 +30,8 @@ pub struct Wire {
     /// Modbus beside EtherNet/IP, if the config allows it.
     beside: Option<Box<dyn Source>>,
     paused_until: Option<Instant>,
+    /// What sets of tables are asked by; the same few come again and again.
+    spans: Vec<(TableSet, Vec<Span>)>,
     /// When each table was last asked for.
     asked: [Option<Instant>; Table::ALL.len()],
 }
@@ -46,7 +48,14 @@ pub struct Asked {
 impl Wire {
     /// Nothing is connected yet.
     pub fn new(config: Arc<MeterConfig>, source: Box<dyn Source>, beside: Option<Box<dyn Source>>) -> Wire {
-        Wire { config, source, beside, paused_until: None, asked: [None; Table::ALL.len()] }
+        Wire {
+            config,
+            source,
+            beside,
+            paused_until: None,
+            spans: Vec::new(),
+            asked: [None; Table::ALL.len()],
+        }
     }
 
     /// The order of words in use, where registers are read.
@@ -97,9 +106,13 @@ impl Wire {
     /// Asks for these tables; none at all means that listened connections are looked after.
     pub async fn read(&mut self, wanted: TableSet, readings: &mut Readings) -> Asked {
         self.spare(wanted).await;
-        let spans = block::spans(&self.config.profile, wanted, self.source.access());
+        let at = self.spans.iter().position(|(tables, _)| *tables == wanted).unwrap_or_else(|| {
+            let spans = block::spans(&self.config.profile, wanted, self.source.access());
+            self.spans.push((wanted, spans));
+            self.spans.len() - 1
+        });
         let deadline = Deadline::within(self.config.gather_timeout);
-        let answer = self.source.read(&spans, deadline).await;
+        let answer = self.source.read(&self.spans[at].1, deadline).await;
         let mut asked = self.take_in(answer, wanted, readings);
         if self.paused_until.is_some_and(|until| Instant::now() < until) {
             for (_, failure) in &mut asked.failures {

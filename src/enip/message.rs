@@ -86,7 +86,11 @@ impl Read {
     /// [`Malformed`] when it is not a reply to this read. A refusal by the device is no error: it is the
     /// inner value.
     pub fn decode(self, data: &[u8]) -> Result<Result<Vec<u8>, Refusal>, Malformed> {
-        decode_reply(self.request().service, data)
+        let service = match self {
+            Read::Identity => GET_ATTRIBUTES_ALL,
+            Read::AssemblyData(_) | Read::AssemblySize(_) => GET_ATTRIBUTE_SINGLE,
+        };
+        decode_reply(service, data)
     }
 }
 

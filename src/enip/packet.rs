@@ -35,6 +35,9 @@ pub const HEADER_LEN: usize = 24;
 /// much longer is not an answer to a read.
 pub const MAX_DATA: usize = 2048;
 
+/// Bytes of a packet, its header included, that most answers to a read fit in.
+const USUAL: usize = 160;
+
 /// Protocol version 1 and no option flags: the data of RegisterSession.
 pub const REGISTER_DATA: [u8; 4] = [1, 0, 0, 0];
 
@@ -90,7 +93,7 @@ pub fn encode(command: u16, session: u32, context: [u8; 8], status: u32, data: &
 /// # Errors
 /// [`PacketError`]; the stream is out of step afterwards and must be closed.
 pub async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Packet, PacketError> {
-    let mut bytes = Vec::with_capacity(HEADER_LEN);
+    let mut bytes = Vec::with_capacity(USUAL);
     fill(stream, &mut bytes, HEADER_LEN).await?;
     // Decoding 24 bytes cannot fail; the error is passed on all the same.
     let header = EncapsulationHeader::decode(&mut &bytes[..])

@@ -9,6 +9,7 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -104,6 +105,8 @@ pub struct Session<S = TcpStream> {
     handle: u32,
     /// Counts up with every request and never repeats within a connection.
     context: u64,
+    /// Reads that were asked, as they are sent: the same few come again and again.
+    asked: Vec<(Read, Bytes)>,
 }
 
 impl Session<TcpStream> {
@@ -121,7 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// [`SessionError`]; the connection is closed.
     pub async fn register(stream: S, within: Duration) -> Result<Session<S>, SessionError> {
         let stream = Some(BufReader::with_capacity(BUFFER, stream));
-        let mut session = Session { stream, handle: 0, context: rand::random() };
+        let mut session = Session { stream, handle: 0, context: rand::random(), asked: Vec::new() };
         let reply = session
             .exchange(packet::REGISTER_SESSION, &packet::REGISTER_DATA, within, &"RegisterSession")
             .await?;
@@ -147,7 +150,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         read: Read,
         within: Duration,
     ) -> Result<Result<Vec<u8>, Refused>, SessionError> {
-        let reply = self.exchange(packet::SEND_RR_DATA, &read.encode(), within, &read).await?;
+        let at = self.asked.iter().position(|(asked, _)| *asked == read).unwrap_or_else(|| {
+            self.asked.push((read, read.encode().freeze()));
+            self.asked.len() - 1
+        });
+        // Shares the bytes.
+        let data = self.asked[at].1.clone();
+        let reply = self.exchange(packet::SEND_RR_DATA, &data, within, &read).await?;
         self.answer(read.decode(&reply.data), &reply)
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::collector::report::Report;
+use crate::meter::Table;
 use crate::meter::reading::milliseconds;
 
 use super::head::Heads;
@@ -11,9 +12,9 @@ use super::{Batch, Field, schema, timestamp};
 /// Appends the line.
 pub(super) fn write(report: &Report, heads: &mut Heads, batch: &mut Batch) {
     let (config, health) = (&report.config, &report.health);
-    let ages = report.last_read.iter().map(|(table, at)| {
-        let age = milliseconds(report.at) - milliseconds(*at);
-        (table.age_field(), Field::Integer(age.max(0)))
+    let ages = Table::ALL.into_iter().zip(report.last_read).filter_map(|(table, at)| {
+        let age = milliseconds(report.at) - milliseconds(at?);
+        Some((table.age_field(), Field::Integer(age.max(0))))
     });
     let (result_code, result) = health.outcome.code();
     let (connection_code, connection) = health.link.code();

@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod allocations;
 mod answers;
 mod bad_input;
 mod both_protocols;

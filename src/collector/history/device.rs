@@ -60,6 +60,18 @@ impl DeviceHistory {
         settled: bool,
         now: Instant,
     ) -> bool {
+        self.heard = Some(now);
+        if settled {
+            self.read = Some(now);
+        }
+        let is_known =
+            |said: Option<&Identity>, known: &Option<Identity>| said.is_none() || said == known.as_ref();
+        if is_known(identity, &self.device.identity)
+            && is_known(controller, &self.device.controller)
+            && readings.taken(Table::Info).is_none()
+        {
+            return false;
+        }
         let mut known = Device::clone(&self.device);
         if let Some(identity) = identity {
             known.identity = Some(identity.clone());
@@ -77,10 +89,6 @@ impl DeviceHistory {
                 }
             }
         }
-        self.heard = Some(now);
-        if settled {
-            self.read = Some(now);
-        }
         if *self.device == known {
             return false;
         }
@@ -91,13 +99,22 @@ impl DeviceHistory {
 
     /// Compares with what is remembered and remembers the new; says so if the meter is another one.
     pub fn swapped(&self, record: &mut Record) -> Option<Event> {
+        let (letters, number) = (
+            self.device.text("serial_number"),
+            self.device.identity.as_ref().map(|identity| identity.serial),
+        );
+        if letters.is_none_or(|letters| letters == record.serial_number)
+            && number.is_none_or(|number| number == record.cip_serial_number)
+        {
+            return None;
+        }
         let before =
             Who { serial_number: record.serial_number.clone(), cip_serial_number: record.cip_serial_number };
-        if let Some(serial) = self.device.text("serial_number") {
-            serial.clone_into(&mut record.serial_number);
+        if let Some(letters) = letters {
+            letters.clone_into(&mut record.serial_number);
         }
-        if let Some(identity) = &self.device.identity {
-            record.cip_serial_number = identity.serial;
+        if let Some(number) = number {
+            record.cip_serial_number = number;
         }
         let letters = !before.serial_number.is_empty() && before.serial_number != record.serial_number;
         let number = before.cip_serial_number != 0 && before.cip_serial_number != record.cip_serial_number;

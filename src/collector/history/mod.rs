@@ -75,11 +75,14 @@ impl History {
     /// Class 1 connections that are open, and the packet intervals that were agreed; says whether that is news.
     pub fn hold(&mut self, open: Vec<Leftover>, intervals: BTreeMap<u16, Duration>) -> bool {
         let micros = |rpi: Duration| u64::try_from(rpi.as_micros()).unwrap_or(u64::MAX);
-        let intervals = intervals.into_iter().map(|(assembly, rpi)| (assembly, micros(rpi))).collect();
-        let news = self.record.open_connections != open || self.record.packet_intervals_us != intervals;
+        let told = intervals.iter().map(|(assembly, rpi)| (*assembly, micros(*rpi)));
+        let known = self.record.packet_intervals_us.iter().map(|(assembly, rpi)| (*assembly, *rpi));
+        if self.record.open_connections == open && known.eq(told.clone()) {
+            return false;
+        }
+        self.record.packet_intervals_us = told.collect();
         self.record.open_connections = open;
-        self.record.packet_intervals_us = intervals;
-        news
+        true
     }
 
     /// Whether this map was found consistent with this meter before.
@@ -130,10 +133,10 @@ impl History {
         note(&mut self.record.last_read_ms, table.name(), milliseconds(at));
     }
 
-    /// When each table was last read.
-    pub fn last_read(&self) -> Vec<(Table, SystemTime)> {
-        let tables = self.tables.iter().filter(|table| *table != Table::Info);
-        tables.filter_map(|table| Some((table, self.gaps.last_read(table)?))).collect()
+    /// When each table was last read, in their order.
+    pub fn last_read(&self) -> [Option<SystemTime>; Table::ALL.len()] {
+        let told = |table: Table| self.tables.contains(table) && table != Table::Info;
+        Table::ALL.map(|table| self.gaps.last_read(table).filter(|_| told(table)))
     }
 
     /// The gaps that have ended; `exchanged` is that another meter answers since.

@@ -46,6 +46,56 @@ pub struct Record {
     pub last_modbus_ms: Option<i64>,
 }
 
+impl Record {
+    /// Takes over a newer state of the same meter. What stays keeps its room: this happens after every gather.
+    pub fn become_like(&mut self, newer: &Record) {
+        // Named one by one, so that none can be forgotten.
+        let Record {
+            serial_number,
+            cip_serial_number,
+            last_read_ms,
+            counters,
+            counter_tracks,
+            counting_since_ms,
+            largest_apparent_va,
+            settings,
+            maxima,
+            demand_runs,
+            interval,
+            open_connections,
+            proven_map,
+            packet_intervals_us,
+            last_modbus_ms,
+        } = newer;
+        self.serial_number.clone_from(serial_number);
+        self.cip_serial_number = *cip_serial_number;
+        become_like(&mut self.last_read_ms, last_read_ms);
+        become_like(&mut self.counters, counters);
+        become_like(&mut self.counter_tracks, counter_tracks);
+        self.counting_since_ms = *counting_since_ms;
+        self.largest_apparent_va = *largest_apparent_va;
+        become_like(&mut self.settings, settings);
+        become_like(&mut self.maxima, maxima);
+        self.demand_runs = *demand_runs;
+        if self.interval != *interval {
+            self.interval.clone_from(interval);
+        }
+        self.open_connections.clone_from(open_connections);
+        self.proven_map = *proven_map;
+        become_like(&mut self.packet_intervals_us, packet_intervals_us);
+        self.last_modbus_ms = *last_modbus_ms;
+    }
+}
+
+/// The same for a map: where the names are the same, only the values are taken over.
+fn become_like<K: Ord + Clone, V: Clone>(known: &mut BTreeMap<K, V>, newer: &BTreeMap<K, V>) {
+    if known.keys().eq(newer.keys()) {
+        known.values_mut().zip(newer.values()).for_each(|(known, newer)| known.clone_from(newer));
+    } else {
+        known.clone_from(newer);
+    }
+}
+
 /// Remembers a value by its name; returns the one before.
 pub fn note<V>(map: &mut BTreeMap<String, V>, name: &str, value: V) -> Option<V> {
     match map.get_mut(name) {

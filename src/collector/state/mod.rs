@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::history::Record;
+use super::history::record::note;
 use crate::host::file;
 
 mod journal;
@@ -174,20 +175,25 @@ impl Memory {
     /// Remembers a meter; says whether a table was read, and the state is kept somewhere.
     fn remember(&self, meter: &str, record: &Record) -> bool {
         let mut inner = self.lock();
-        let before = inner.meters.get(meter);
-        if before == Some(record) {
-            return false;
+        let Inner { meters, place, changed, read, .. } = &mut *inner;
+        if !meters.contains_key(meter) {
+            meters.insert(meter.to_owned(), Record::default());
         }
-        let known = before.map(|before| &before.last_read_ms);
-        let news = |(table, at): &(&String, &i64)| known.and_then(|known| known.get(*table)) != Some(*at);
-        let read = record.last_read_ms.iter().filter(news);
-        let read: BTreeMap<String, i64> = read.map(|(table, at)| (table.clone(), *at)).collect();
-        inner.meters.insert(meter.to_owned(), record.clone());
-        inner.changed = true;
-        let told = inner.place.is_some() && !read.is_empty();
-        if told {
-            inner.read.entry(meter.to_owned()).or_default().extend(read);
+        let Some(known) = meters.get_mut(meter).filter(|known| *known != record) else { return false };
+        let mut told = false;
+        if place.is_some() {
+            let news =
+                record.last_read_ms.iter().filter(|(table, at)| known.last_read_ms.get(*table) != Some(*at));
+            for (table, at) in news {
+                if !read.contains_key(meter) {
+                    read.insert(meter.to_owned(), BTreeMap::new());
+                }
+                read.get_mut(meter).into_iter().for_each(|read| _ = note(read, table, *at));
+                told = true;
+            }
         }
+        known.become_like(record);
+        *changed = true;
         told
     }
 
