@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use crossterm::event;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +39,7 @@ const BY_HAND: Duration = Duration::from_secs(1);
 const REDRAW: Duration = Duration::from_millis(250);
 /// Reports that wait for the view; what does not fit is dropped, for a newer one will come.
 const WAITING: usize = 256;
-/// How long the meters' tasks may take to end.
+/// How long the meters' tasks may take to end, and the screen to be left.
 const TO_CLOSE: Duration = Duration::from_secs(2);
 
 /// Shows meters live until a key or a signal ends it.
@@ -64,18 +65,20 @@ pub async fn watch(args: &WatchArgs) -> anyhow::Result<u8> {
     let view = Watch::new(configs.iter().cloned(), Page::of_stdout().color);
     let thread = std::thread::Builder::new().name("view".to_owned());
     let ended = stop.clone();
+    let (done, mut shown) = oneshot::channel();
     let view = thread.spawn(move || {
-        let done = present(view, &coming, &ended);
+        let _ = done.send(present(view, &coming, &ended));
         ended.cancel();
-        done
     });
-    let view = view.context("cannot start a thread for the screen")?;
+    view.context("cannot start a thread for the screen")?;
     read(&configs, &reports, &stop).await?;
-    let shown = tokio::task::spawn_blocking(move || view.join()).await?;
+    // A terminal that has gone holds its thread in a read of keys that never come.
+    let shown = timeout(TO_CLOSE, &mut shown).await;
     meters.end().await;
     match shown {
-        Ok(shown) => shown.context("cannot use the terminal")?,
-        Err(_) => bail!("the screen could not be drawn"),
+        Ok(Ok(shown)) => shown.context("cannot use the terminal")?,
+        Ok(Err(_)) => bail!("the screen could not be drawn"),
+        Err(_) => {}
     }
     Ok(GOOD)
 }

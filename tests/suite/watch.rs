@@ -75,6 +75,26 @@ impl Drop for Terminal {
 }
 
 #[test]
+fn watch_ends_with_its_terminal() {
+    let meters = Simulated::start(1);
+    let terminal = Terminal::start("watch_hangup", 80);
+    // The shell becomes the program, so that its process is the terminal's.
+    terminal.type_in(&format!("exec {BINARY} watch {}", meters.eip(0)));
+    terminal.wait("the meter", |screen| screen.contains("1 of 1 meter up"));
+    let process = terminal.tmux(&["display-message", "-p", "#{pane_pid}"]);
+    drop(terminal);
+    let until = Instant::now() + DEADLINE;
+    let runs = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/stat", process.trim()));
+        status.is_ok_and(|status| !status.contains(") Z "))
+    };
+    while runs() {
+        assert!(Instant::now() < until, "it still runs");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
 fn watch_is_drawn_follows_the_terminal_and_the_meters_and_leaves_no_trace() {
     let mut meters = Simulated::with(Options { count: 2, ..Options::default() });
     let (first, second) =
