@@ -38,7 +38,7 @@ const BY_HAND: Duration = Duration::from_secs(1);
 const REDRAW: Duration = Duration::from_millis(250);
 /// Reports that wait for the view; what does not fit is dropped, for a newer one will come.
 const WAITING: usize = 256;
-/// How long the meters' tasks may take to end.
+/// How long the meters' tasks may take to end, and the screen.
 const TO_CLOSE: Duration = Duration::from_secs(2);
 
 /// Shows meters live until a key or a signal ends it.
@@ -71,9 +71,11 @@ pub async fn watch(args: &WatchArgs) -> anyhow::Result<u8> {
     });
     let view = view.context("cannot start a thread for the screen")?;
     read(&configs, &reports, &stop).await?;
-    let shown = tokio::task::spawn_blocking(move || view.join()).await?;
+    let shown = timeout(TO_CLOSE, tokio::task::spawn_blocking(move || view.join())).await;
     meters.end().await;
-    match shown {
+    // Where the terminal has gone, its library waits for keys for ever, at full speed. The process's end ends it.
+    let Ok(shown) = shown else { return Ok(GOOD) };
+    match shown? {
         Ok(shown) => shown.context("cannot use the terminal")?,
         Err(_) => bail!("the screen could not be drawn"),
     }

@@ -1,7 +1,7 @@
 //! `watch` in a real terminal: it is drawn, follows the terminal's size, says when a meter dies and returns, and leaves
 //! the terminal as it was.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -113,4 +113,25 @@ fn watch_is_drawn_follows_the_terminal_and_the_meters_and_leaves_no_trace() {
     assert!(!after.contains("E! "), "{after}");
     terminal.type_in("echo status $?");
     terminal.wait("a good exit code", |screen| screen.lines().any(|line| line == "status 0"));
+}
+
+#[test]
+fn watch_ends_with_its_terminal() {
+    let meters = Simulated::start(1);
+    let terminal = Terminal::start("watch_hangup", 100);
+    let noted = scratch("watch_hangup_process").join("pid");
+    terminal.type_in(&format!("sh -c 'echo $$ >{}; exec {BINARY} watch {}'", noted.display(), meters.eip(0)));
+    terminal.wait("the meter", |screen| screen.contains("Voltage L-N"));
+    let process = std::fs::read_to_string(&noted).expect("the shell has noted its process");
+    let runs = || {
+        let program = std::fs::read(Path::new("/proc").join(process.trim()).join("cmdline"));
+        program.is_ok_and(|words| !words.is_empty())
+    };
+    assert!(runs());
+    terminal.tmux(&["kill-server"]);
+    let until = Instant::now() + DEADLINE;
+    while runs() {
+        assert!(Instant::now() < until, "it goes on without a terminal");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
