@@ -18,7 +18,7 @@ use super::{GOOD, METER_FAILED, answer};
 pub async fn discover(args: &DiscoverArgs) -> anyhow::Result<u8> {
     let manner = Manner { port: args.port, rate: args.rate, patience: args.timeout };
     let answers = if args.targets.is_empty() {
-        let interfaces = ask::chosen(&args.interface).map_err(anyhow::Error::msg)?;
+        let interfaces = ask::chosen(&args.interface)?;
         for interface in &interfaces {
             log::info!("Asking everybody on {} ({})", interface.name, interface.everybody);
         }
@@ -31,7 +31,7 @@ pub async fn discover(args: &DiscoverArgs) -> anyhow::Result<u8> {
         }
         answers
     } else {
-        let targets = targets::parse(&args.targets).map_err(anyhow::Error::msg)?;
+        let targets = targets::parse(&args.targets)?;
         match targets.len() {
             1 => log::info!("Asking 1 address"),
             count => log::info!("Asking {count} addresses, {} in a second", manner.rate),

@@ -13,7 +13,7 @@ use crate::display::Page;
 use crate::meter::{Profile, Table, profile_writer};
 use crate::source::modbus::{Place, TransmissionMode};
 use crate::source::transport::Serial;
-use crate::source::{Endpoint, Timeouts};
+use crate::source::{Endpoint, Failure, Timeouts};
 use crate::verify::energy::stored;
 use crate::verify::reading::observe::{self, Plan};
 use crate::verify::telling::{Subject, json, record, summary};
@@ -94,7 +94,7 @@ fn name(args: &VerifyArgs) -> String {
 }
 
 /// Reads the meter, or what was stored of it.
-async fn look(args: &VerifyArgs, profile: &Arc<Profile>) -> anyhow::Result<Result<Observation, String>> {
+async fn look(args: &VerifyArgs, profile: &Arc<Profile>) -> anyhow::Result<Result<Observation, Failure>> {
     if let Some(path) = &args.from {
         let text = read(path)?;
         let recording = stored::read(&text, args.meter.as_deref())?;

@@ -45,21 +45,34 @@ const MOST: usize = 4096;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
+/// There is nothing to broadcast on.
+#[derive(Debug, thiserror::Error)]
+pub enum InterfaceError {
+    /// The system does not tell.
+    #[error("the interfaces cannot be listed: {0}")]
+    Unlisted(io::Error),
+    /// One that was named is not there.
+    #[error(
+        "there is no interface {unknown} with a network, {}",
+        if others.is_empty() { "and no other".to_owned() } else { format!("there are: {}", others.join(", ")) }
+    )]
+    Unknown {
+        /// As it was named.
+        unknown: String,
+        /// Those that are there.
+        others: Vec<String>,
+    },
+}
+
 /// The interfaces to broadcast on; only the named ones, if any is.
 ///
 /// # Errors
 /// The system does not tell, or there is no such interface.
-pub fn chosen(named: &[String]) -> Result<Vec<Interface>, String> {
-    let all = interfaces::broadcasting();
-    let all = all.map_err(|error| format!("the interfaces cannot be listed: {error}"))?;
+pub fn chosen(named: &[String]) -> Result<Vec<Interface>, InterfaceError> {
+    let all = interfaces::broadcasting().map_err(InterfaceError::Unlisted)?;
     if let Some(unknown) = named.iter().find(|name| !all.iter().any(|one| one.name == **name)) {
-        let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
-        let others = if names.is_empty() {
-            "and no other".to_owned()
-        } else {
-            format!("there are: {}", names.join(", "))
-        };
-        return Err(format!("there is no interface {unknown} with a network, {others}"));
+        let others = all.iter().map(|one| one.name.clone()).collect();
+        return Err(InterfaceError::Unknown { unknown: unknown.clone(), others });
     }
     Ok(all.into_iter().filter(|one| named.is_empty() || named.contains(&one.name)).collect())
 }

@@ -14,22 +14,46 @@ pub struct Target {
     pub alone: bool,
 }
 
+/// What cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// Neither an address nor a range.
+    #[error(
+        "\"{0}\" is neither an IPv4 address nor a range: write 192.168.1.50, 192.168.1.10-50 or 192.168.1.0/24"
+    )]
+    Unknown(String),
+    /// A network whose prefix has no such length.
+    #[error("\"{0}\": the length of a network's prefix is a number from 0 to 32")]
+    Prefix(String),
+    /// A range whose end is before its start.
+    #[error("\"{0}\" ends before it begins, exchange the two addresses")]
+    Backwards(String),
+    /// A sweep.
+    #[error(
+        "\"{text}\" makes {count} addresses, and at most {MOST} are asked in one run, for a plant network is not to be \
+         swept: name a smaller range"
+    )]
+    TooMany {
+        /// The range that is too much.
+        text: String,
+        /// Addresses with it.
+        count: u64,
+    },
+}
+
 /// Parses addresses, ranges (`192.168.1.10-192.168.1.50`, in short `192.168.1.10-50`) and networks
 /// (`192.168.1.0/24`), of which one text may hold several, separated by commas.
 ///
 /// # Errors
 /// What is no address, or that there are too many.
-pub fn parse(texts: &[String]) -> Result<Vec<Target>, String> {
+pub fn parse(texts: &[String]) -> Result<Vec<Target>, TargetError> {
     let mut targets: Vec<Target> = Vec::new();
     let parts = texts.iter().flat_map(|text| text.split(',').map(str::trim));
     for text in parts {
         let (first, last, alone) = range(text)?;
         let count = u64::from(last - first) + 1 + targets.len() as u64;
         if count > u64::from(MOST) {
-            return Err(format!(
-                "\"{text}\" makes {count} addresses, and at most {MOST} are asked in one run, for a plant network is \
-                 not to be swept: name a smaller range"
-            ));
+            return Err(TargetError::TooMany { text: text.to_owned(), count });
         }
         for address in (first..=last).map(Ipv4Addr::from) {
             if !targets.iter().any(|known| known.address == address) {
@@ -41,19 +65,15 @@ pub fn parse(texts: &[String]) -> Result<Vec<Target>, String> {
 }
 
 /// First and last address, and whether it is one alone.
-fn range(text: &str) -> Result<(u32, u32, bool), String> {
-    let address = |part: &str| -> Result<u32, String> {
-        part.trim().parse::<Ipv4Addr>().map(u32::from).map_err(|_| {
-            format!(
-                "\"{text}\" is neither an IPv4 address nor a range: write 192.168.1.50, 192.168.1.10-50 or 192.168.1.0/24"
-            )
-        })
+fn range(text: &str) -> Result<(u32, u32, bool), TargetError> {
+    let address = |part: &str| {
+        let address = part.trim().parse::<Ipv4Addr>();
+        address.map(u32::from).map_err(|_| TargetError::Unknown(text.to_owned()))
     };
     if let Some((base, length)) = text.split_once('/') {
         let base = address(base)?;
-        let length: u32 = length.parse().ok().filter(|length| *length <= 32).ok_or_else(|| {
-            format!("\"{text}\": the length of a network's prefix is a number from 0 to 32")
-        })?;
+        let length: Option<u32> = length.parse().ok().filter(|length| *length <= 32);
+        let length = length.ok_or_else(|| TargetError::Prefix(text.to_owned()))?;
         let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
         let (network, broadcast) = (base & mask, base | !mask);
         // A network's own address and its broadcast address are no host's.
@@ -70,7 +90,7 @@ fn range(text: &str) -> Result<(u32, u32, bool), String> {
             Err(_) => address(last)?,
         };
         if first > last {
-            return Err(format!("\"{text}\" ends before it begins, exchange the two addresses"));
+            return Err(TargetError::Backwards(text.to_owned()));
         }
         return Ok((first, last, false));
     }
@@ -81,7 +101,7 @@ fn range(text: &str) -> Result<(u32, u32, bool), String> {
 mod tests {
     use super::*;
 
-    fn addresses(texts: &[&str]) -> Result<Vec<String>, String> {
+    fn addresses(texts: &[&str]) -> Result<Vec<String>, TargetError> {
         let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
         Ok(parse(&texts)?.iter().map(|target| target.address.to_string()).collect())
     }
@@ -110,7 +130,7 @@ mod tests {
             ("10.0.0.9-5", "ends before it begins"),
             ("10.0.0.9-500", "neither"),
         ] {
-            let reason = addresses(&[text]).unwrap_err();
+            let reason = addresses(&[text]).unwrap_err().to_string();
             assert!(reason.contains(says) && !reason.contains('\n'), "{text}: {reason}");
         }
     }

@@ -3,25 +3,37 @@
 /// Longest name in bytes; a topic has three of them, and brokers have limits.
 const LONGEST: usize = 200;
 
+/// Why a name cannot be a level of a topic, to be put behind "the name".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing.
+    #[error("must not be empty")]
+    Empty,
+    /// Too much; its beginning.
+    #[error("\"{0}…\" is longer than {LONGEST} bytes")]
+    Long(String),
+    /// Something that no terminal shows.
+    #[error("{0:?} must not contain control characters")]
+    Control(String),
+    /// Something that brokers understand otherwise.
+    #[error("\"{0}\" must not contain {1}, which has a meaning of its own in MQTT topics")]
+    Reserved(String, char),
+}
+
 /// Refuses what cannot be a level of a topic.
 ///
 /// # Errors
-/// What is wrong, to be put behind "the name …".
-pub fn check(name: &str) -> Result<(), String> {
+/// What is wrong.
+pub fn check(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
-        return Err("must not be empty".to_owned());
+        return Err(NameError::Empty);
     }
     if name.len() > LONGEST {
-        return Err(format!(
-            "\"{}…\" is longer than {LONGEST} bytes",
-            name.chars().take(20).collect::<String>()
-        ));
+        return Err(NameError::Long(name.chars().take(20).collect()));
     }
     match name.chars().find(|c| matches!(c, '+' | '/' | '#') || c.is_control()) {
-        Some(c) if c.is_control() => Err(format!("{name:?} must not contain control characters")),
-        Some(c) => {
-            Err(format!("\"{name}\" must not contain {c}, which has a meaning of its own in MQTT topics"))
-        }
+        Some(c) if c.is_control() => Err(NameError::Control(name.to_owned())),
+        Some(c) => Err(NameError::Reserved(name.to_owned(), c)),
         None => Ok(()),
     }
 }
@@ -42,7 +54,7 @@ mod tests {
             ("#", "must not contain #"),
             ("a\nb", "control characters"),
         ] {
-            let reason = check(bad).unwrap_err();
+            let reason = check(bad).unwrap_err().to_string();
             assert!(reason.contains(expected), "{bad:?}: {reason}");
         }
         assert!(check(&"ü".repeat(101)).is_err());

@@ -2,6 +2,7 @@
 
 use super::device::MOST_EXTRAS;
 use super::line::LineError;
+use super::names::NameError;
 
 /// Most meters of one node; each costs some kilobytes whatever it sends.
 pub(super) const MOST_DEVICES: usize = 10_000;
@@ -31,7 +32,7 @@ pub enum Refusal {
     NoMeter,
     /// The name of the meter cannot be that of a device.
     #[error("the meter's name {0}")]
-    BadName(String),
+    BadName(NameError),
     /// There are more meters than can be.
     #[error("there are more than {MOST_DEVICES} meters")]
     TooManyMeters,

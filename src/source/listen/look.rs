@@ -13,7 +13,8 @@ use crate::source::transport::Connect;
 use crate::source::{Failure, FailureKind, Notice, eip};
 
 use super::Listen;
-use super::slot::{Connection, MULTIPLIER, Origin, Slot, Variations};
+use super::agreement;
+use super::slot::{Connection, MULTIPLIER, Origin, Variations};
 
 /// Packet intervals to try when neither the configuration nor the meter names one, in milliseconds.
 const LADDER: [u64; 8] = [10, 20, 50, 100, 200, 250, 500, 1000];
@@ -157,8 +158,14 @@ impl<C: Connect> Listen<C> {
     ) -> Result<(), Miss> {
         let (opened, close) = (&accepted.opened, closing(open));
         let size = usize::from(open.t2o.size() - SEQUENCE_COUNT_LEN);
-        let attached = match (meter.ip(), self.agree(instance, open, accepted)) {
-            (_, Err(disagreement)) => Err(Miss::Refused(disagreement, NextStep::Later)),
+        let others = self.slots.iter().filter(|(other, _)| **other != instance);
+        let others = others.filter_map(|(other, slot)| {
+            let connection = slot.connection.as_ref()?;
+            Some((*other, connection.attached.stream.agreed().connection))
+        });
+        let agreed = agreement::check(open, accepted, others);
+        let attached = match (meter.ip(), agreed) {
+            (_, Err(disagreement)) => Err(Miss::Refused(disagreement.to_string(), NextStep::Later)),
             (IpAddr::V4(meter), Ok(())) => {
                 let agreed = Agreed {
                     connection: opened.t2o_id,
@@ -203,54 +210,6 @@ impl<C: Connect> Listen<C> {
             }
         }
     }
-
-    /// Holds what the meter's reply says against what was asked: values are checked, not believed.
-    ///
-    /// # Errors
-    /// What cannot be, in words.
-    fn agree(&self, instance: u16, open: &ForwardOpen, accepted: &Accepted) -> Result<(), String> {
-        let Accepted { opened, heartbeat, .. } = accepted;
-        let show = |time: Duration| humantime::format_duration(time).to_string();
-        if !is_near(opened.t2o_api, open.t2o_rpi) {
-            return Err(format!(
-                "the meter agreed to a packet interval of {}, and {} was asked for",
-                show(opened.t2o_api),
-                show(open.t2o_rpi)
-            ));
-        }
-        if !is_near(opened.o2t_api, open.o2t_rpi) {
-            return Err(format!(
-                "the meter agreed to heartbeats every {}, and every {} was asked for",
-                show(opened.o2t_api),
-                show(open.o2t_rpi)
-            ));
-        }
-        if let Some(named) = heartbeat.filter(|named| named.port() != class1::PORT) {
-            return Err(format!(
-                "the meter wants heartbeats at UDP port {}, not {}",
-                named.port(),
-                class1::PORT
-            ));
-        }
-        let same = |(other, slot): (&u16, &Slot)| {
-            let agreed = slot.connection.as_ref()?.attached.stream.agreed();
-            (*other != instance && agreed.connection == opened.t2o_id).then_some(*other)
-        };
-        match self.slots.iter().find_map(same) {
-            Some(other) => Err(format!(
-                "the meter gave the connection ID 0x{:08X}, which assembly {other} has already",
-                opened.t2o_id
-            )),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Adapters round to their own clock; half or twice as long is none of that, but for a few milliseconds.
-fn is_near(agreed: Duration, asked: Duration) -> bool {
-    const ROUNDING: Duration = Duration::from_millis(20);
-    agreed >= (asked / 2).min(asked.saturating_sub(ROUNDING)).max(Duration::from_micros(500))
-        && agreed <= (asked * 2).max(asked + ROUNDING)
 }
 
 fn closing(open: &ForwardOpen) -> ForwardClose {

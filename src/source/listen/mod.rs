@@ -27,6 +27,7 @@ use super::explicit::Explicit;
 use super::transport::{Connect, Tcp};
 use super::{Access, Answer, Block, Deadline, Failure, FailureKind, Link, Notice, Samples, Source, Span};
 
+mod agreement;
 mod look;
 mod slot;
 

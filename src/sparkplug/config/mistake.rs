@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::sparkplug::names::NameError;
+
 /// A configuration that cannot be used; its text is one line that says what to change.
 #[derive(Debug)]
 pub struct ConfigError {
@@ -46,7 +48,7 @@ pub enum Mistake {
     Missing(&'static str),
     /// A name that cannot be a level of a topic.
     #[error("{0} {1}")]
-    Name(&'static str, String),
+    Name(&'static str, NameError),
     /// A group whose topics would be those of hosts.
     #[error("group_id must not be \"STATE\", whose topics are those of host applications")]
     StateGroup,

@@ -56,6 +56,15 @@ pub struct Pause {
     pub back_after: Option<Duration>,
 }
 
+/// What one reading brought.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The assemblies that were given.
+    pub moment: Moment,
+    /// Those that the meter refused, in sentences.
+    pub refused: Vec<String>,
+}
+
 /// Everything that was read.
 #[derive(Debug, Clone, Default)]
 pub struct Observation {
@@ -85,6 +94,12 @@ impl Observation {
         if !self.failures.contains(&failure) {
             self.failures.push(failure);
         }
+    }
+
+    /// Notes what the meter refused of a reading, and gives the rest.
+    pub fn note_refused(&mut self, asked: Asked) -> Moment {
+        asked.refused.into_iter().for_each(|refused| self.note(refused));
+        asked.moment
     }
 
     /// All readings over EtherNet/IP, in order.

@@ -17,11 +17,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::host::tcp::Protocol;
 use crate::meter::{Access, Profile, Table, TableSet, block};
-use crate::source::eip::{Eip, Miss};
+use crate::source::eip::Eip;
 use crate::source::modbus::{self, Place};
 use crate::source::{Deadline, Endpoint, Failure, Source, Span, Tcp, Timeouts};
 
-use crate::verify::reading::observation::{Moment, Observation, Pause, Visit};
+use crate::verify::reading::observation::{Asked, Moment, Observation, Pause, Visit};
 
 /// How long EtherNet/IP may take to come back after Modbus.
 const COMES_BACK: Duration = Duration::from_secs(60);
@@ -57,16 +57,18 @@ pub struct Plan {
 ///
 /// # Errors
 /// One sentence when the meter cannot be read at all, or is another device.
-pub async fn observe(plan: &Plan, say: &mut impl FnMut(String)) -> Result<Observation, String> {
+pub async fn observe(plan: &Plan, say: &mut impl FnMut(String)) -> Result<Observation, Failure> {
     let mut seen = Observation::default();
     let Some(eip) = &plan.eip else {
-        over_modbus(plan, &mut seen, say).await?;
+        if let Some(place) = &plan.modbus {
+            over_modbus(plan, place, &mut seen, say).await?;
+        }
         return Ok(seen);
     };
     let way = Tcp { endpoint: eip.clone(), protocol: Protocol::EtherNetIp };
     let accepted = plan.require_identity.then(|| plan.profile.identity.clone());
     let mut eip = Eip::new(way, plan.timeouts, accepted);
-    eip.open().await.map_err(sentence)?;
+    eip.open().await?;
     seen.identity = eip.identity().cloned();
     let instances: Vec<u16> = plan.profile.assemblies.iter().map(|assembly| assembly.instance).collect();
     for &instance in &instances {
@@ -75,7 +77,7 @@ pub async fn observe(plan: &Plan, say: &mut impl FnMut(String)) -> Result<Observ
                 let size = size.ok().and_then(|size| Some(u16::from_le_bytes(size.try_into().ok()?)));
                 seen.sizes.insert(instance, size);
             }
-            Err(miss) => seen.note(sentence(miss)),
+            Err(miss) => seen.note(Failure::from(miss).sentence),
         }
     }
     let moving: Vec<u16> = plan
@@ -92,16 +94,19 @@ pub async fn observe(plan: &Plan, say: &mut impl FnMut(String)) -> Result<Observ
         }
         // What moves slowly last: a maximum is then no older than what it is compared with.
         let wanted = if n + 1 == plan.readings { &instances } else { &moving };
-        match moment(&mut eip, wanted, &mut seen.failures).await {
-            Ok(moment) => seen.before.push(moment),
+        match moment(&mut eip, wanted).await {
+            Ok(read) => {
+                let moment = seen.note_refused(read);
+                seen.before.push(moment);
+            }
             // The next reading opens the connection again; what was read stays.
-            Err(failure) if !seen.before.is_empty() => seen.note(failure),
+            Err(failure) if !seen.before.is_empty() => seen.note(failure.sentence),
             Err(failure) => return Err(failure),
         }
     }
     if plan.modbus.is_some() {
         let used = beside(plan, &mut eip, &moving, &mut seen, say).await;
-        used.err().into_iter().for_each(|failure| seen.note(failure));
+        used.err().into_iter().for_each(|failure| seen.note(failure.sentence));
     }
     eip.close().await;
     Ok(seen)
@@ -162,15 +167,16 @@ async fn beside(
     moving: &[u16],
     seen: &mut Observation,
     say: &mut impl FnMut(String),
-) -> Result<(), String> {
+) -> Result<(), Failure> {
+    let Some(place) = &plan.modbus else { return Ok(()) };
     // As close before Modbus as can be: the counters go on.
-    let before = moment(eip, moving, &mut seen.failures).await?;
+    let before = seen.note_refused(moment(eip, moving).await?);
     seen.before.push(before);
     seen.modbus_tried = true;
     let watched = moving.first().copied().unwrap_or(101);
     say("using Modbus now".to_owned());
     let began = Instant::now();
-    let mut modbus = open(plan)?;
+    let mut modbus = open(plan, place);
     let at = SystemTime::now();
     let mut blocks = Vec::new();
     // The first read makes the connection; only what is asked after it is asked during it.
@@ -206,7 +212,7 @@ async fn beside(
     };
     let answered_meanwhile = early.unwrap_or(false);
     if let Err(failure) = read {
-        seen.failures.push(failure);
+        seen.note(failure.sentence);
     }
     if blocks.is_empty() {
         // Nobody was connected: there is nothing to be measured.
@@ -222,8 +228,9 @@ async fn beside(
         ));
     }
     while closed.elapsed() < COMES_BACK {
-        if let Ok(moment) = moment(eip, moving, &mut Vec::new()).await {
+        if let Ok(read) = moment(eip, moving).await {
             back_after = Some(closed.elapsed());
+            let moment = seen.note_refused(read);
             seen.after.push(moment);
             break;
         }
@@ -235,16 +242,19 @@ async fn beside(
         None => {
             let sentence =
                 "EtherNet/IP has not come back within a minute after Modbus: look at the PLC's connection";
-            seen.failures.push(sentence.to_owned());
+            seen.note(sentence.to_owned());
         }
     }
     seen.pause = Some(Pause { modbus: lasted, answered_meanwhile, back_after });
     if back_after.is_some() {
         for _ in 1..crate::verify::map::realtime::FEWEST {
             sleep(plan.interval).await;
-            match moment(eip, moving, &mut seen.failures).await {
-                Ok(moment) => seen.after.push(moment),
-                Err(failure) => seen.note(failure),
+            match moment(eip, moving).await {
+                Ok(read) => {
+                    let moment = seen.note_refused(read);
+                    seen.after.push(moment);
+                }
+                Err(failure) => seen.note(failure.sentence),
             }
         }
     }
@@ -259,10 +269,11 @@ pub fn milliseconds(time: Duration) -> String {
 /// Reads a meter over Modbus alone.
 async fn over_modbus(
     plan: &Plan,
+    place: &Place,
     seen: &mut Observation,
     say: &mut impl FnMut(String),
-) -> Result<(), String> {
-    let mut modbus = open(plan)?;
+) -> Result<(), Failure> {
+    let mut modbus = open(plan, place);
     let all = [Table::Realtime, Table::Energy, Table::Settings, Table::Alarm, Table::Info];
     let mut progress = Progress::new(plan, say);
     for n in 0..plan.readings {
@@ -276,7 +287,7 @@ async fn over_modbus(
                 modbus.close().await;
                 return Err(failure);
             }
-            Err(failure) => seen.note(failure),
+            Err(failure) => seen.note(failure.sentence),
             Ok(()) => {}
         }
         if !blocks.is_empty() {
@@ -287,10 +298,9 @@ async fn over_modbus(
     Ok(())
 }
 
-fn open(plan: &Plan) -> Result<Box<dyn Source>, String> {
-    let place = plan.modbus.clone().ok_or("Modbus may not be used")?;
+fn open(plan: &Plan, place: &Place) -> Box<dyn Source> {
     let settings = modbus::Settings { close_after_gather: false, ..plan.settings };
-    Ok(place.alone(plan.timeouts, settings))
+    place.clone().alone(plan.timeouts, settings)
 }
 
 /// Reads tables and keeps the registers; a part that failed is an error, and the rest is kept.
@@ -299,7 +309,7 @@ async fn gather(
     modbus: &mut Box<dyn Source>,
     tables: &[Table],
     blocks: &mut Vec<(u16, Vec<u16>)>,
-) -> Result<(), String> {
+) -> Result<(), Failure> {
     let tables = TableSet::from_iter(tables.iter().copied());
     let spans = block::spans(&plan.profile, tables, Access::Registers);
     let answer = modbus.read(&spans, Deadline::within(LONGEST)).await;
@@ -311,60 +321,20 @@ async fn gather(
     let failed = answer.failures.iter().find_map(|(span, failure)| {
         let tables = block::tables_of(&plan.profile, *span, tables);
         let table = tables.iter().find(|table| *table != Table::Info || failure.is_of_the_link())?;
-        Some(format!("the table {table} over Modbus: {failure}"))
+        Some(failure.kind.because(format!("the table {table} over Modbus: {failure}")))
     });
     failed.map_or(Ok(()), Err)
 }
 
-/// Reads these assemblies once; one that the meter refuses is said once, and left out.
-async fn moment(eip: &mut Eip, instances: &[u16], failures: &mut Vec<String>) -> Result<Moment, String> {
+/// Reads these assemblies once; one that the meter refuses is left out.
+async fn moment(eip: &mut Eip, instances: &[u16]) -> Result<Asked, Failure> {
     let mut moment = Moment { at: SystemTime::now(), assemblies: BTreeMap::new() };
+    let mut refused = Vec::new();
     for &instance in instances {
-        match eip.data(instance).await.map_err(sentence)? {
-            Ok(data) => {
-                moment.assemblies.insert(instance, data);
-            }
-            Err(refused) => {
-                let failure = format!("assembly {instance} is refused: {}", refused.refusal);
-                if !failures.contains(&failure) {
-                    failures.push(failure);
-                }
-            }
+        match eip.data(instance).await? {
+            Ok(data) => drop(moment.assemblies.insert(instance, data)),
+            Err(no) => refused.push(format!("assembly {instance} is refused: {}", no.refusal)),
         }
     }
-    Ok(moment)
-}
-
-fn sentence(miss: Miss) -> String {
-    Failure::from(miss).sentence
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_long_run_says_each_minute_how_far_it_is_however_rarely_it_reads() {
-        for (interval, readings) in [(Duration::from_secs(1), 301), (Duration::from_secs(150), 3)] {
-            let plan = Plan {
-                eip: None,
-                modbus: None,
-                settings: modbus::Settings::USUAL,
-                profile: Profile::built_in(),
-                readings,
-                interval,
-                timeouts: Timeouts { connect: interval, request: interval },
-                require_identity: true,
-            };
-            let mut said = Vec::new();
-            let mut say = |what: String| said.push(what);
-            let mut progress = Progress::new(&plan, &mut say);
-            for reading in 1..readings {
-                progress.rest(interval, reading, &mut say).await;
-            }
-            assert!(said[0].ends_with("this takes 5m"), "{said:?}");
-            assert!((5..=6).contains(&said.len()), "{said:?}");
-            assert!(said[2].contains(" readings after 2m, 3m to go"), "{said:?}");
-        }
-    }
+    Ok(Asked { moment, refused })
 }

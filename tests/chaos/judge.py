@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""Judges what the plugin has written, from nothing but that: line protocol, and the configuration that it ran with.
+
+Usage: judge.py OUTPUT.lp PLANT.json
+
+PLANT.json: {"interval": SECONDS, "ended": SECONDS since the epoch, "meters": {NAME: {"kw": MEAN POWER, "tables": [...]}}}
+
+A gather is due at each multiple of the interval between a table's first and last complete line. A line belongs to the nearest
+one: it is a little later, or a little earlier where it is a frame that was received before. The books are right when each due
+gather is a line or lies in an event of kind "gap", and none is both. Shares no code with the plugin and its tests.
+"""
+
+import json
+import re
+import sys
+from collections import defaultdict
+
+NAME = "powermonitor_500"
+# A line, with the escapes that line protocol has. A field's text may hold everything but an unescaped quote.
+LINE = re.compile(
+    r'(?P<series>(?:\\.|[^\\ ])+) (?P<fields>(?:[^" ]|"(?:\\.|[^\\"])*")+) (?P<time>-?\d+)\Z', re.DOTALL
+)
+FIELD = re.compile(r'(?P<name>(?:\\.|[^\\=,])+)=(?P<value>"(?:\\.|[^\\"])*"|[^,"]+)(?:,|\Z)')
+# How far the simulated load may be from its mean, and a counter from what it was a moment ago.
+LOAD_BAND = (0.6, 1.5)
+TOTALS = ("active_import_wh", "active_export_wh", "reactive_import_varh", "reactive_export_varh")
+# A series ends at the end: the last gathers, and an owner that has just been found again.
+END_SECONDS = 10
+
+
+def parse(line):
+    """(measurement, tags, fields, nanoseconds), or an exception."""
+    match = LINE.match(line)
+    if not match:
+        raise ValueError("no line protocol")
+    measurement, *tags = re.split(r"(?<!\\),", match["series"])
+    tags = dict(re.split(r"(?<!\\)=", tag, maxsplit=1) for tag in tags)
+    fields, at = {}, 0
+    while at < len(match["fields"]):
+        field = FIELD.match(match["fields"], at)
+        if not field:
+            raise ValueError("a field that is none")
+        at = field.end()
+        value = field["value"]
+        if field["name"] in fields:
+            raise ValueError("%s stands twice" % field["name"])
+        if value.startswith('"'):
+            fields[field["name"]] = value[1:-1]
+        else:
+            fields[field["name"]] = int(value[:-1]) if value.endswith("i") else float(value)
+    return measurement, tags, fields, int(match["time"])
+
+
+class Series:
+    """One table of one meter."""
+
+    def __init__(self):
+        self.lines = []
+        self.gaps = []
+
+    def complete(self):
+        """Times of the lines that have as many fields as the fullest."""
+        most = max(len(fields) for _, fields in self.lines)
+        return [time for time, fields in self.lines if len(fields) == most]
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    with open(sys.argv[2], encoding="utf-8") as file:
+        plant = json.load(file)
+    interval = plant["interval"] * 1_000_000_000
+    problems, series = [], defaultdict(Series)
+
+    def nearest(time):
+        return (time + interval // 2) // interval
+
+    points, events, results, count = set(), defaultdict(int), defaultdict(int), 0
+    with open(sys.argv[1], encoding="utf-8", newline="") as file:
+        text = file.read()
+    if text and not text.endswith("\n"):
+        problems.append("the last line is torn")
+    for line in text.split("\n"):
+        if not line:
+            continue
+        count += 1
+        try:
+            measurement, tags, fields, time = parse(line)
+        except ValueError as error:
+            problems.append("%s: %.200s" % (error, line))
+            continue
+        point = (measurement, tuple(sorted(tags.items())), time)
+        if point in points:
+            problems.append("a second line of this series and time: %.200s" % line)
+        points.add(point)
+        meter, table = tags.get("meter"), measurement[len(NAME) + 1 :] or "realtime"
+        if meter is not None and meter not in plant["meters"]:
+            problems.append("a meter that is none: %s" % meter)
+        elif table == "event":
+            events[tags["event"]] += 1
+            if tags["event"] == "gap":
+                for lost in fields["table"].split(","):
+                    series[meter, lost].gaps.append((fields["from_ms"] * 1_000_000, fields["to_ms"] * 1_000_000))
+        elif table == "status":
+            results[fields["result"]] += 1
+        elif meter is not None and table in plant["meters"][meter]["tables"]:
+            series[meter, table].lines.append((time, fields))
+
+    due = done = declared = beyond = 0
+    values = 0
+    for meter, about in plant["meters"].items():
+        for table in about["tables"]:
+            one, name = series[meter, table], "%s, %s" % (meter, table)
+            if not one.lines:
+                problems.append("%s: nothing came" % name)
+                continue
+            times = one.complete()
+            for before, after in zip(times, times[1:]):
+                if after <= before:
+                    problems.append("%s: the time went back from %d to %d" % (name, before, after))
+            slots = [nearest(time) for time in times]
+            # At a start, and when it was stopped, the plugin gathers at once and not at the next multiple.
+            beyond += len(slots) - len(set(slots))
+            there, first, last = set(slots), slots[0], slots[-1]
+            lost = set()
+            for begin, end in one.gaps:
+                inside = set(range(nearest(begin) + 1, nearest(end))) & set(range(first, last + 1))
+                if inside & lost:
+                    problems.append("%s: two gaps share time, before %d" % (name, end))
+                if inside & there:
+                    problems.append("%s: a gap covers lines that exist, before %d" % (name, end))
+                lost |= inside
+            missing = set(range(first, last + 1)) - there - lost
+            for slot in sorted(missing):
+                problems.append("%s: neither line nor gap at %d" % (name, slot * interval))
+            due += last - first + 1
+            done += len(there)
+            declared += len(lost - there)
+            if plant["ended"] - times[-1] / 1e9 > END_SECONDS + plant["interval"]:
+                problems.append("%s: nothing came any more after %d" % (name, times[-1]))
+            values += judge_values(name, about, one.lines, problems)
+
+    print("lines                 %d" % count)
+    print("events                %s" % ", ".join("%s %d" % pair for pair in sorted(events.items())))
+    print("results               %s" % ", ".join("%s %d" % pair for pair in sorted(results.items())))
+    print("values judged         %d" % values)
+    print("gathers due           %d" % due)
+    print("complete lines        %d" % done)
+    print("more than due         %d" % beyond)
+    print("in declared gaps      %d" % declared)
+    print("left over             %d" % (due - done - declared))
+    print("problems              %d" % len(problems))
+    for problem in problems[:100]:
+        print("  " + problem)
+    sys.exit(1 if problems else 0)
+
+
+def judge_values(name, about, lines, problems):
+    """Powers are those of this meter and of no other; a counter that fell says that it counts anew."""
+    low, high = (about["kw"] * 1000 * edge for edge in LOAD_BAND)
+    judged, totals, since = 0, {}, None
+    for time, fields in lines:
+        power = fields.get("active_power_total_w")
+        if power is not None:
+            judged += 1
+            if not low <= power <= high:
+                problems.append("%s: %g W at %d, and the load is %g kW" % (name, power, time, about["kw"]))
+        fell = [total for total in TOTALS if fields.get(total, 0) < totals.get(total, 0)]
+        counting = fields.get("counting_since_ms")
+        if fell and counting == since:
+            problems.append("%s: %s fell without a word at %d" % (name, fell[0], time))
+        since = counting if counting is not None else since
+        present = {total: fields[total] for total in TOTALS if total in fields}
+        judged += len(present)
+        totals.update(present)
+    return judged
+
+
+if __name__ == "__main__":
+    main()
