@@ -311,7 +311,12 @@ async fn gather(
     let failed = answer.failures.iter().find_map(|(span, failure)| {
         let tables = block::tables_of(&plan.profile, *span, tables);
         let table = tables.iter().find(|table| *table != Table::Info || failure.is_of_the_link())?;
-        Some(format!("the table {table} over Modbus: {failure}"))
+        Some(match (blocks.is_empty(), plan.eip.is_some()) {
+            // Nothing is to be had: that is not about a table.
+            (true, false) => failure.to_string(),
+            (true, true) => format!("Modbus: {failure}"),
+            (false, _) => format!("the table {table} over Modbus: {failure}"),
+        })
     });
     failed.map_or(Ok(()), Err)
 }
