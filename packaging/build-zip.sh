@@ -45,7 +45,7 @@ umask 022
 root=$package/zip/$name
 rm -rf "$package/zip"
 mkdir -p "$root"
-# The licenses of the crates ask that they go with every copy.
+# The documents, with links that stay inside; and the licenses of the crates, which ask that they go with every copy.
 cargo run --quiet --locked --features sparkplug --example generate -- "$root" $target
 export RUSTC_WRAPPER=$PWD/packaging/rustc.sh
 # The linker would write the time into the program.
@@ -58,10 +58,8 @@ for program in telegraf-pm500 telegraf-pm500-sparkplug; do
     check_paths "target/$target/release/$program.exe"
     cp "target/$target/release/$program.exe" "$root/"
 done
-# Only what the repository holds, as text files of Windows.
-git ls-files -z README.md LICENSE.md packaging/CHANGELOG.md telegraf | xargs -0 cp --parents --target-directory="$root"
-mv "$root/packaging/CHANGELOG.md" "$root/"
-rmdir "$root/packaging"
+cp LICENSE.md packaging/CHANGELOG.md "$root/"
+# As text files of Windows.
 sed 's|"/var/lib/telegraf/telegraf-pm500.state.json"|'"'C:\\\\ProgramData\\\\telegraf-pm500\\\\telegraf-pm500.state.json'|" packaging/config.toml >"$root/sample-config.toml"
 cp packaging/sparkplug.toml "$root/sample-sparkplug.toml"
 find "$root" -maxdepth 1 -name '*.toml' -exec sed -i 's/$/\r/' {} +

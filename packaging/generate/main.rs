@@ -28,7 +28,8 @@ fn main() -> anyhow::Result<()> {
     if let Some(target) = std::env::args().nth(2) {
         // What goes with the programs of another system.
         let text = copyright::text(&target)?;
-        return fs::write(Path::new(&into).join("COPYRIGHT.txt"), text).context("Cannot write COPYRIGHT.txt");
+        fs::write(Path::new(&into).join("COPYRIGHT.txt"), text).context("Cannot write COPYRIGHT.txt")?;
+        return documents::write(Path::new(&into), documents::ZIP);
     }
     let (man, completions) = (Path::new(&into).join("man"), Path::new(&into).join("completions"));
     for directory in [&man, &completions] {
@@ -42,7 +43,7 @@ fn main() -> anyhow::Result<()> {
     let changes = fs::read_to_string("packaging/CHANGELOG.md").context("Cannot read the changelog")?;
     let changes = changelog::text(&changes, &maintainer()?)?;
     fs::write(Path::new(&into).join("changelog"), changes).context("Cannot write the changelog")?;
-    documents::write(&Path::new(&into).join("documents"))?;
+    documents::write(&Path::new(&into).join("documents"), documents::DEBIAN)?;
     for mut command in declarations() {
         let name = command.get_name().to_owned();
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {

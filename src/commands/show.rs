@@ -23,6 +23,10 @@ pub async fn show(args: &ShowArgs) -> anyhow::Result<u8> {
     let count = args.count.or(args.interval.is_none().then_some(1));
     let meters = Meters::named(&args.meters, &args.listen, args.interval).await?;
     meters.config.told().for_each(|warning| log::warn!("{warning}"));
+    if !args.csv && !args.json && log::max_level() < log::LevelFilter::Debug {
+        // What fails stands below each meter's values.
+        log::set_max_level(log::LevelFilter::Off);
+    }
     let configs = &meters.config.meters;
     let columns = Columns::of(configs);
     if args.csv && !answer::print(columns.header())? {

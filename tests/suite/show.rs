@@ -88,6 +88,8 @@ fn a_meter_that_does_not_answer_is_said_and_the_other_is_shown() {
         "{ended:?}"
     );
     assert!(ended.out.contains("Voltage L-N"), "{ended:?}");
+    let why = |text: &str| text.matches("refuses the connection").count();
+    assert_eq!((why(&ended.out), why(&ended.err)), (1, 0), "said once: {ended:?}");
 }
 
 #[tokio::test]

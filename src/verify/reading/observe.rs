@@ -321,7 +321,13 @@ async fn gather(
     let failed = answer.failures.iter().find_map(|(span, failure)| {
         let tables = block::tables_of(&plan.profile, *span, tables);
         let table = tables.iter().find(|table| *table != Table::Info || failure.is_of_the_link())?;
-        Some(failure.kind.because(format!("the table {table} over Modbus: {failure}")))
+        let sentence = match (blocks.is_empty(), plan.eip.is_some()) {
+            // Nothing is to be had: that is not about a table.
+            (true, false) => failure.to_string(),
+            (true, true) => format!("Modbus: {failure}"),
+            (false, _) => format!("the table {table} over Modbus: {failure}"),
+        };
+        Some(failure.kind.because(sentence))
     });
     failed.map_or(Ok(()), Err)
 }
