@@ -40,6 +40,8 @@ mod watch_picture;
 
 // UDP port 2222, in a network of their own where the system allows one.
 #[cfg(feature = "wire-tests")]
+mod chaos;
+#[cfg(feature = "wire-tests")]
 mod faults;
 #[cfg(feature = "wire-tests")]
 mod listen;
