@@ -46,6 +46,13 @@ impl Reading {
 
     /// The configuration of meters that are read like this, in a file.
     pub(crate) fn configuration(&self, meters: impl Iterator<Item = Ipv4Addr>) -> PathBuf {
+        let path = scratch("bench-plugin").join("config.toml");
+        std::fs::write(&path, self.text(meters)).expect("the target directory can be written");
+        path
+    }
+
+    /// The same as text.
+    pub(crate) fn text(&self, meters: impl Iterator<Item = Ipv4Addr>) -> String {
         let interval = humantime::format_duration(self.interval);
         let every_time: Vec<_> =
             self.tables.iter().map(|table| format!("{table} = \"{interval}\"")).collect();
@@ -61,9 +68,7 @@ impl Reading {
         for meter in meters {
             let _ = write!(text, "[[inputs.powermonitor_500.meter]]\naddress = \"{meter}\"\n");
         }
-        let path = scratch("bench-plugin").join("config.toml");
-        std::fs::write(&path, text).expect("the target directory can be written");
-        path
+        text
     }
 }
 

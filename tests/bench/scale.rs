@@ -6,7 +6,7 @@
 //! tests/bench/run.sh --smoke    each for a few seconds, in the debug build: do the counts add up?
 //!
 //! plant      simulated meters in a process of their own      clock      CPU, memory, bytes
-//! subject    a program that is measured, alone on its core   worker     the programs compared with ours
+//! subject    a program that is measured, alone on its core   worker     the programs compared with ours, the floor among them
 //! plugin     the plugin's configuration                      telegraf   Telegraf's
 //!
 //! growth, side_by_side, readers, encoding, first_line, recovery, long      one benchmark each
@@ -25,6 +25,7 @@ mod clock;
 mod effort;
 mod encoding;
 mod first_line;
+mod floor;
 mod growth;
 mod long;
 mod page;

@@ -4,7 +4,7 @@
 //! ```text
 //! worker ours|rust-ethernet-ip|bare HOST:PORT READS   assemblies 101 and 102, again and again
 //! worker encoding READS                               their bytes → values → a line, without a meter
-//! worker gathers explicit|modbus SECONDS HOST…        the bytes of a gather every second, decoding nothing
+//! worker gathers explicit|modbus SECONDS HOST…        the bytes of a gather every second, decoding nothing: the `floor`
 //! ```
 //!
 //! A reader prints how long it read and the CPU that took, both in nanoseconds, without its start.
@@ -24,8 +24,7 @@ use telegraf_pm500::meter::{Profile, Readings, Sizes, Table, TableSet, WordOrder
 use telegraf_pm500::source::eip::Eip;
 use telegraf_pm500::source::{Deadline, Endpoint, Explicit, Source, Tcp, Timeouts};
 
-use crate::clock;
-use crate::plant::{EIP_PORT, MODBUS_PORT};
+use crate::{clock, floor};
 
 /// The realtime table, which every reader reads.
 const ASSEMBLIES: [u16; 2] = [101, 102];
@@ -39,12 +38,12 @@ pub(crate) fn run(arguments: &[String]) {
         ["rust-ethernet-ip", meter, reads] => rust_ethernet_ip(meter, number(reads)),
         ["bare", meter, reads] => bare(address(meter), number(reads)),
         ["encoding", reads] => encoding(number(reads)),
-        ["gathers", kind, seconds, ref hosts @ ..] => gathers(kind, number(seconds), hosts),
+        ["gathers", kind, seconds, ref hosts @ ..] => floor::gathers(kind, number(seconds), hosts),
         _ => panic!("no such worker: {arguments:?}"),
     }
 }
 
-fn address(text: &str) -> SocketAddr {
+pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address and a port")
 }
 
@@ -114,13 +113,13 @@ fn bare(meter: SocketAddr, reads: u64) {
     });
 }
 
-struct BareSession {
-    stream: TcpStream,
+pub(crate) struct BareSession {
+    pub(crate) stream: TcpStream,
     handle: u32,
 }
 
 impl BareSession {
-    fn open(meter: SocketAddr) -> BareSession {
+    pub(crate) fn open(meter: SocketAddr) -> BareSession {
         let stream = TcpStream::connect(meter).expect("the meter is there");
         stream.set_nodelay(true).expect("TCP has it");
         let mut session = BareSession { stream, handle: 0 };
@@ -130,7 +129,7 @@ impl BareSession {
         session
     }
 
-    fn request(&self, assembly: u16) -> Vec<u8> {
+    pub(crate) fn request(&self, assembly: u16) -> Vec<u8> {
         let data = Question::AssemblyData(assembly).encode();
         packet::encode(packet::SEND_RR_DATA, self.handle, [2; 8], 0, &data).to_vec()
     }
@@ -142,12 +141,12 @@ impl BareSession {
 }
 
 /// The length of what follows an encapsulation header.
-fn encapsulated(head: &[u8]) -> usize {
+pub(crate) fn encapsulated(head: &[u8]) -> usize {
     u16::from_le_bytes([head[2], head[3]]).into()
 }
 
 /// Receives a head and as many bytes as it says, usually at once.
-fn receive(stream: &mut TcpStream, head: usize, length: impl Fn(&[u8]) -> usize) -> [u8; 512] {
+pub(crate) fn receive(stream: &mut TcpStream, head: usize, length: impl Fn(&[u8]) -> usize) -> [u8; 512] {
     let mut reply = [0; 512];
     let mut got = 0;
     while got < head || got < head + length(&reply[..head]) {
@@ -186,59 +185,4 @@ fn encoding(reads: u64) {
             assert_eq!(std::hint::black_box(&batch).lines(), 1);
         }
     });
-}
-
-/// The floor of a program that gathers: every second the bytes of the same requests and replies. Each request goes
-/// to all meters before the first reply is received, so that hardly a reply is waited for.
-fn gathers(kind: &str, seconds: u64, hosts: &[&str]) {
-    let port = if kind == "modbus" { MODBUS_PORT } else { EIP_PORT };
-    let meters = hosts.iter().map(|host| address(&format!("{host}:{port}")));
-    let mut meters: Vec<Bare> = meters.map(|meter| Bare::open(kind, meter)).collect();
-    let began = Instant::now();
-    for second in 1..=seconds {
-        for number in 0..REQUESTS {
-            meters.iter_mut().for_each(|meter| meter.send(number));
-            meters.iter_mut().for_each(Bare::receive);
-        }
-        std::thread::sleep((began + Duration::from_secs(second)).saturating_duration_since(Instant::now()));
-    }
-}
-
-/// Requests of one gather, over either protocol.
-const REQUESTS: usize = 3;
-
-/// One meter of [`gathers`].
-struct Bare {
-    stream: TcpStream,
-    requests: [Vec<u8>; REQUESTS],
-    /// Bytes of a reply that always come, and where among them the number of the others stands.
-    head: usize,
-    length: fn(&[u8]) -> usize,
-}
-
-impl Bare {
-    fn open(kind: &str, meter: SocketAddr) -> Bare {
-        if kind == "modbus" {
-            let stream = TcpStream::connect(meter).expect("the meter is there");
-            stream.set_nodelay(true).expect("TCP has it");
-            // Transaction, protocol, length, unit, function, address, count: realtime, energy, alarm.
-            let requests = [(0x50u16, 64), (0x500, 36), (0x4000, 2)].map(|(address, count)| {
-                let [high, low] = address.to_be_bytes();
-                vec![0, 1, 0, 0, 0, 6, 1, 3, high, low, 0, count]
-            });
-            Bare { stream, requests, head: 6, length: |head| u16::from_be_bytes([head[4], head[5]]).into() }
-        } else {
-            let session = BareSession::open(meter);
-            let requests = [101, 102, 108].map(|assembly| session.request(assembly));
-            Bare { stream: session.stream, requests, head: HEADER_LEN, length: encapsulated }
-        }
-    }
-
-    fn send(&mut self, number: usize) {
-        self.stream.write_all(&self.requests[number]).expect("the meter is there");
-    }
-
-    fn receive(&mut self) {
-        receive(&mut self.stream, self.head, self.length);
-    }
 }
