@@ -31,8 +31,8 @@ EIP, MODBUS, RTU = 44818, 1502, 1503
 class Process:
     """A simulator, which is started again whenever it was killed."""
 
-    def __init__(self, name, arguments, directory):
-        self.name, self.arguments = name, arguments
+    def __init__(self, name, arguments, directory, link=None):
+        self.name, self.arguments, self.link = name, arguments, link
         self.log = open(os.path.join(directory, name + ".log"), "ab")
         self.child = None
         self.start()
@@ -45,8 +45,10 @@ class Process:
 
     def strike(self, fault):
         if fault == "killed":
-            self.child.kill()
-            self.child.wait()
+            self.end()
+            # Its pseudo terminal is gone, and the next one may be somebody else's.
+            if self.link:
+                os.unlink(self.link)
         else:
             self.child.send_signal(signal.SIGSTOP)
 
@@ -232,7 +234,7 @@ class Plant:
             self.read(name, kw, "modbus://" + self.relay(name, (address, MODBUS)))
         self.controller("logix-1", "127.0.3.1")
         port = os.path.join(directory, "port")
-        _, kw = self.simulate("serial", "--serial", "--serial-link", port)
+        _, kw = self.simulate("serial", "--serial", "--serial-link", port, link=port)
         for unit in (1, 2, 3):
             self.read("serial-%d" % unit, kw, "file://" + port, unit_id=unit, baud_rate=115200)
         address, kw = self.simulate("gateway", "--serial", "--gateway-port", MODBUS)
@@ -244,14 +246,14 @@ class Plant:
         for unit in (1, 2, 3):
             self.read("frames-%d" % unit, kw, "modbus://" + there, unit_id=unit, transmission_mode="RTUoverTCP")
 
-    def process(self, name, *arguments):
-        self.parts.append(Process(name, [self.program, "simulate", *map(str, arguments)], self.directory))
+    def process(self, name, *arguments, link=None):
+        self.parts.append(Process(name, [self.program, "simulate", *map(str, arguments)], self.directory, link))
 
-    def simulate(self, name, *more):
+    def simulate(self, name, *more, link=None):
         """A meter of its own address; its load is far from any other one, so that another meter's value shows."""
         address, kw = "127.0.0.%d" % (self.count + 2), round(2 * 1.9**self.count, 1)
         self.count += 1
-        self.process("meter-" + name, "--bind", address, "--load", "%gkW" % kw, *more)
+        self.process("meter-" + name, "--bind", address, "--load", "%gkW" % kw, *more, link=link)
         return address, kw
 
     def relay(self, name, there):
