@@ -243,12 +243,12 @@ impl Collector {
             found.failures.extend(self.ask_beside(due.beside, readings).await);
         }
         let wanted = due.tables.union(due.beside);
+        meter_clock::compare(&config.profile, config.timezone.as_ref(), readings);
         self.health.took(readings);
         let first = self.look_again(due, readings, &mut found).await;
         found.failures.extend(judge::empty(&config.profile, readings, wanted, &found.failures));
         let held = self.judge(readings, &mut found);
         held.iter().for_each(|table| readings.forget(&config.profile, table));
-        meter_clock::compare(&config.profile, config.timezone.as_ref(), readings);
         self.follow_clock();
         let read = |readings: &Readings| judge::read(&config.profile, readings, wanted.difference(held));
         // A meter whose values are held back has answered: it is known, and so is what is wrong with its map.

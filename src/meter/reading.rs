@@ -152,6 +152,12 @@ impl Readings {
         }
     }
 
+    /// Takes a value back that turns out to be implausible.
+    pub fn refuse(&mut self, index: usize, table: Table) {
+        self.set(index, None);
+        self.drop_one(table);
+    }
+
     /// Notes that a block of a table arrived; the oldest block gives the table its time.
     pub fn arrived(&mut self, table: Table, at: SystemTime) {
         let slot = &mut self.taken[table as usize];

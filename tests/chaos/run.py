@@ -226,7 +226,9 @@ class Plant:
         for name, connection in (("listen-1", "listen_only"), ("listen-2", "auto"), ("input-1", "input_only")):
             address, kw = self.simulate(name)
             if connection != "input_only":
-                owner = ["--owner-of", address, "--owner-address", "127.0.1.%d" % self.count, "--owner-rpi", RPI]
+                # A PLC has an address for each assembly that it owns.
+                plc = "127.0.1.%d" % (10 * self.count)
+                owner = ["--owner-of", address, "--owner-address", plc, "--owner-rpi", RPI]
                 self.process("owner-of-" + name, *owner)
             self.read(name, kw, address, connection=connection, rpi=RPI)
         for name in ("modbus-1", "modbus-2"):

@@ -124,13 +124,14 @@ fn a_slip_on_the_command_line_is_named_and_help_is_offered() {
         (&["dump", "127.0.0.1", "--unit-id", "256"], "256"),
         (&["dump", "--simulated", "127.0.0.1"], "cannot be used together"),
         (&["simulate", "--info-size", "10"], "10"),
-        (&["verify"], "<ADDRESS>"),
+        (&["simulate", "--count", "x"], "--count"),
     ] {
         refused(arguments, says);
         refused(arguments, "--help");
     }
     for (arguments, says) in [
         (&["dump"][..], "Name a meter"),
+        (&["verify"], "Name a meter (verify"),
         (&["dump", "http://127.0.0.1"], "modbus://HOST or logix://HOST"),
         (&["dump", "127.0.0.1:0"], "1 to 65535"),
         (&["dump", "127.0.0.1", "--interval", "100ms"], "200ms"),

@@ -21,6 +21,8 @@ mod forward_open_reply;
 mod list_identity;
 #[path = "../fuzz/targets/modbus.rs"]
 mod modbus;
+#[path = "../fuzz/targets/modbus_gather.rs"]
+mod modbus_gather;
 #[path = "../fuzz/targets/modbus_rtu.rs"]
 mod modbus_rtu;
 #[path = "../fuzz/targets/modbus_server.rs"]
@@ -41,6 +43,8 @@ mod sparkplug_stdin;
 mod state_file;
 #[path = "../fuzz/targets/tag_reply.rs"]
 mod tag_reply;
+#[path = "../fuzz/targets/virtual_time.rs"]
+mod virtual_time;
 
 /// Set in the copy of a test whose memory is bounded.
 const BOUNDED: &str = "PM500_TEST_BOUNDED";

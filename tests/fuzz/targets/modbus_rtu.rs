@@ -6,9 +6,9 @@ use telegraf_pm500::source::line::{Line, Lines};
 use telegraf_pm500::source::memory::Memory;
 use telegraf_pm500::source::modbus::{Port, Settings, TransmissionMode};
 
-use super::modbus::{SETTINGS, TIMEOUTS, gather_twice};
+use super::modbus_gather::{SETTINGS, TIMEOUTS, gather_twice};
 use super::modbus_server::serve;
-use super::runtime::in_virtual_time;
+use super::virtual_time::block_on;
 
 /// Two gathers of each of the two meters, at the same time.
 pub(crate) fn run(data: &[u8]) {
@@ -18,7 +18,7 @@ pub(crate) fn run(data: &[u8]) {
         let line: Line<Port<Memory>> = lines.to((), || Port::new(way.clone(), TransmissionMode::Rtu));
         gather_twice(Modbus::on(line, TIMEOUTS, Settings { unit_id, ..SETTINGS }))
     };
-    in_virtual_time(async {
+    block_on(async {
         tokio::select! {
             () = serve(arrivals, TransmissionMode::Rtu, data) => {}
             _ = async { tokio::join!(meter(1), meter(2)) } => {}
