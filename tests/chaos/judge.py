@@ -5,8 +5,9 @@ Usage: judge.py OUTPUT.lp PLANT.json
 
 PLANT.json: {"interval": SECONDS, "ended": SECONDS since the epoch, "meters": {NAME: {"kw": MEAN POWER, "tables": [...]}}}
 
-A gather is due at each multiple of the interval between a table's first and last complete line. A line belongs to the nearest
-one: it is a little later, or a little earlier where it is a frame that was received before. The books are right when each due
+A gather is due once in an interval between a table's first and last complete line, at the meter's own moment of it, which
+most of its lines tell. A line belongs to the nearest one: it is a little later, or a little earlier where it is a frame that
+was received before. A newest sample may come a second time, as it was. The books are right when each due
 gather is a line or lies in an event of kind "gap", and none is both. Two things are no fault and counted: a gather that was
 late, so that the next one followed at once or no hole is left; and a line that came in the moment before the plugin was killed, which the
 next process cannot know of. Shares no code with the plugin and its tests.
@@ -76,11 +77,7 @@ def main():
         plant = json.load(file)
     interval = plant["interval"] * 1_000_000_000
     problems, series = [], defaultdict(Series)
-
-    def nearest(time):
-        return (time + interval // 2) // interval
-
-    points, events, results, count = set(), defaultdict(int), defaultdict(int), 0
+    points, events, results, count = {}, defaultdict(int), defaultdict(int), 0
     starts = defaultdict(list)
     with open(sys.argv[1], encoding="utf-8", newline="") as file:
         text = file.read()
@@ -96,9 +93,8 @@ def main():
             problems.append("%s: %.200s" % (error, line))
             continue
         point = (measurement, tuple(sorted(tags.items())), time)
-        if point in points and tags.get("event") != "gap":
+        if points.setdefault(point, line) != line and tags.get("event") != "gap":
             problems.append("a second line of this series and time: %.200s" % line)
-        points.add(point)
         meter, table = tags.get("meter"), measurement[len(NAME) + 1 :] or "realtime"
         if meter is not None and meter not in plant["meters"]:
             problems.append("a meter that is none: %s" % meter)
@@ -123,8 +119,13 @@ def main():
                 problems.append("%s: nothing came" % name)
                 continue
             times = one.complete()
+            moment = moment_of(times, interval)
+
+            def nearest(time, moment=moment):
+                return (time - moment + interval // 2) // interval
+
             for before, after in zip(times, times[1:]):
-                if after <= before:
+                if after < before:
                     problems.append("%s: the time went back from %d to %d" % (name, before, after))
             slots = [nearest(time) for time in times]
             # At a start, and when it was stopped, the plugin gathers at once and not at the next multiple.
@@ -149,7 +150,7 @@ def main():
                     there.add(slot)
                     late, beyond = late + 1, beyond - 1
                 else:
-                    problems.append("%s: neither line nor gap at %d" % (name, slot * interval))
+                    problems.append("%s: neither line nor gap at %d" % (name, slot * interval + moment))
             due += last - first + 1
             done += len(there)
             declared += len(lost - there)
@@ -172,6 +173,14 @@ def main():
     for problem in problems[:100]:
         print("  " + problem)
     sys.exit(1 if problems else 0)
+
+
+def moment_of(times, interval):
+    """When in an interval most lines come, however it lies around the interval's ends."""
+    tenth = interval // 10
+    parts = [time % interval // tenth for time in times]
+    most = max(set(parts), key=parts.count)
+    return most * tenth + tenth // 2
 
 
 def judge_values(name, about, lines, problems):
