@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the program for Windows under Wine, as root or where network namespaces may be made: tests/windows/run.sh
-# With Telegraf for Windows in target/peers (tests/run.sh builds it) also under that. 90 s, and what has to be compiled, which is
+# With Telegraf for Windows in target/peers (tests/run.sh builds it) also under that. Two minutes, and what has to be compiled, which is
 # three minutes the first time.
 #
 # What it sets up where it is missing: Debian's mingw and Wine, and Rust's standard library for x86_64-pc-windows-gnu. Where
@@ -189,6 +189,24 @@ under_telegraf() {
     ! grep 'killed\|did not stop\|Error terminating' "$work/telegraf.log" || die "Telegraf had to kill the plugin"
 }
 
+# Telegraf takes a changed configuration in: the plugin ends in order and starts again, and no reading is missing.
+reloaded() {
+    say "Telegraf for Windows reloads its configuration"
+    # The time since the Telegraf before would be a gap.
+    rm -f "$drive/pm500/metrics.lp" "$drive/pm500"/state.json*
+    wine "$peers/telegraf.exe" --config 'C:\pm500\telegraf.conf' --watch-config poll </dev/null >"$work/reload.log" 2>&1 &
+    local telegraf=$!
+    wait_for "Telegraf's first lines" 3 'powermonitor_500_status,.*result="success"' "$drive/pm500/metrics.lp"
+    printf '\r\n# changed\r\n' >>"$drive/pm500/telegraf.conf"
+    wait_for "the second start" 6 'powermonitor_500_event,event=started' "$drive/pm500/metrics.lp"
+    holds "the first process" 'telegraf-pm500.exe shut down' "$work/reload.log"
+    ! grep 'killed\|did not stop\|Error terminating' "$work/reload.log" || die "Telegraf had to kill the plugin"
+    ! grep 'event=gap' "$drive/pm500/metrics.lp" || die "a reload made a gap"
+    # What cannot be had under Wine is Ctrl-C.
+    kill -KILL "$telegraf"
+    wait "$telegraf" 2>/dev/null || true
+}
+
 in_namespaces() {
     join_networks
     work=$(mktemp --directory)
@@ -217,6 +235,7 @@ in_namespaces() {
     as_a_plugin
     if [ -x "$peers/telegraf.exe" ]; then
         under_telegraf
+        reloaded
     else
         say "there is no Telegraf for Windows: tests/run.sh --setup builds it"
     fi
@@ -242,4 +261,4 @@ if ! command -v wine >/dev/null; then
 fi
 user=()
 [ "$(id -u)" -eq 0 ] || user=(--user --map-root-user)
-exec timeout 300 unshare "${user[@]}" --mount --net --pid --fork --kill-child --mount-proc "$0" --in-namespaces "$PWD/$tests"
+exec timeout 400 unshare "${user[@]}" --mount --net --pid --fork --kill-child --mount-proc "$0" --in-namespaces "$PWD/$tests"
