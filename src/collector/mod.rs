@@ -178,6 +178,7 @@ impl Collector {
         // Time that a clock skipped swallowed no gather.
         if self.follow_clock().is_none_or(|by| by < 0) {
             self.health.gathers_missed += due.missed;
+            due.skipped.iter().for_each(|table| self.history.skipped(table));
         }
         let (now, last) = (self.clock.now(), self.history.last_modbus_ms());
         let due = Due { beside: self.wire.allowed_beside(due.beside, last, now), ..due };

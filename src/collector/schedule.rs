@@ -24,6 +24,8 @@ pub struct Due {
     pub traffic: bool,
     /// Whole periods that passed unserved since the last time.
     pub missed: u64,
+    /// Tables of which one or more such periods passed.
+    pub skipped: TableSet,
     /// Whether somebody else sets the pace, so that periods promise nothing.
     pub triggered: bool,
     /// Whether energy is due because an interval of the load profile ends: worth a try even when the meter did
@@ -162,9 +164,14 @@ impl Schedule {
             if entry.next > now || (entry.item == Item::Traffic && !due.status) {
                 continue;
             }
-            if entry.last.is_some() && entry.item == Item::Status {
+            if entry.last.is_some() {
                 let behind = now.duration_since(entry.next).unwrap_or_default();
-                due.missed = (behind.as_nanos() / entry.period.as_nanos().max(1)) as u64;
+                let missed = (behind.as_nanos() / entry.period.as_nanos().max(1)) as u64;
+                match entry.item {
+                    Item::Status => due.missed = missed,
+                    Item::Table(table) | Item::Beside(table) if missed > 0 => due.skipped.insert(table),
+                    _ => {}
+                }
             }
             due.boundary |= self.is_boundary(entry, now);
             due.add(entry.item);
@@ -325,7 +332,8 @@ mod tests {
     fn a_gather_that_overran_says_how_many_it_swallowed() {
         let mut schedule = schedule(0.0, at(0.0));
         schedule.take(at(0.0));
-        assert_eq!(schedule.take(at(34.0)).missed, 2);
+        let due = schedule.take(at(34.0));
+        assert_eq!((due.missed, due.skipped), (2, Table::Realtime.into()), "energy is due once a minute");
         assert_eq!(schedule.next(), at(40.0));
     }
 

@@ -78,7 +78,7 @@ def main():
     interval = plant["interval"] * 1_000_000_000
     problems, series = [], defaultdict(Series)
     points, events, results, count = {}, defaultdict(int), defaultdict(int), 0
-    starts = defaultdict(list)
+    starts, told, untold = defaultdict(list), defaultdict(list), 0
     with open(sys.argv[1], encoding="utf-8", newline="") as file:
         text = file.read()
     if text and not text.endswith("\n"):
@@ -100,6 +100,8 @@ def main():
             problems.append("a meter that is none: %s" % meter)
         elif table == "event":
             events[tags["event"]] += 1
+            if tags["event"] in ("counter_reset", "counter_glitch", "counter_returned", "counter_jumped"):
+                told[meter].append(time)
             if tags["event"] == "started":
                 starts[meter].append(time)
             if tags["event"] == "gap":
@@ -156,7 +158,16 @@ def main():
             declared += len(lost - there)
             if plant["ended"] - times[-1] / 1e9 > END_SECONDS + plant["interval"]:
                 problems.append("%s: nothing came any more after %d" % (name, times[-1]))
-            values += judge_values(name, about, one.lines, problems)
+            judged, falls = judge_values(name, about, one.lines, problems)
+            values += judged
+            for before, after, total in falls:
+                if any(before < time <= after + interval for time in told[meter]):
+                    continue
+                # A killed process leaves the times of its readings behind, but not the last counters.
+                if any(before < time <= after + interval for time in starts[meter]):
+                    untold += 1
+                else:
+                    problems.append("%s: %s fell without a word at %d" % (name, total, after))
 
     print("lines                 %d" % count)
     print("events                %s" % ", ".join("%s %d" % pair for pair in sorted(events.items())))
@@ -166,6 +177,7 @@ def main():
     print("complete lines        %d" % done)
     print("late by half a slot   %d of them" % late)
     print("just before a kill    %d of them, also declared lost" % unknown)
+    print("resets at a kill      %d, which nobody told" % untold)
     print("more than due         %d" % beyond)
     print("in declared gaps      %d" % declared)
     print("left over             %d" % (due - done - declared))
@@ -184,9 +196,11 @@ def moment_of(times, interval):
 
 
 def judge_values(name, about, lines, problems):
-    """Powers are those of this meter and of no other; a counter that fell says that it counts anew."""
+    """Powers are those of this meter and of no other. Gives how many values were judged, and where a counter fell that does
+    not say that it counts anew: since when, when, which.
+    """
     low, high = (about["kw"] * 1000 * edge for edge in LOAD_BAND)
-    judged, totals, since = 0, {}, None
+    judged, totals, since, last, falls = 0, {}, None, 0, []
     for time, fields in lines:
         power = fields.get("active_power_total_w")
         if power is not None:
@@ -196,12 +210,13 @@ def judge_values(name, about, lines, problems):
         fell = [total for total in TOTALS if fields.get(total, 0) < totals.get(total, 0)]
         counting = fields.get("counting_since_ms")
         if fell and counting == since:
-            problems.append("%s: %s fell without a word at %d" % (name, fell[0], time))
+            falls.append((last, time, fell[0]))
         since = counting if counting is not None else since
         present = {total: fields[total] for total in TOTALS if total in fields}
         judged += len(present)
         totals.update(present)
-    return judged
+        last = time
+    return judged, falls
 
 
 if __name__ == "__main__":

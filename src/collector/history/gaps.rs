@@ -14,6 +14,8 @@ struct Track {
     missed: bool,
     /// A part of it was read since.
     partly: bool,
+    /// It was due since, and nobody asked.
+    skipped: bool,
     /// Its newest reading was the one before, once more.
     repeated: bool,
 }
@@ -52,6 +54,11 @@ impl Gaps {
         }
     }
 
+    /// A table was due, and there was no gather.
+    pub fn skipped(&mut self, table: Table) {
+        self.tracks.entry(table).or_default().skipped = true;
+    }
+
     /// The wall clock was set, forward by this many ms. Time that comes again is no gap and hides none; time that
     /// was skipped is a hole in the data, and it is said why.
     pub fn clock_stepped(&mut self, by: i64) {
@@ -70,11 +77,13 @@ impl Gaps {
     pub fn read(&mut self, table: Table, at: SystemTime, period: Option<Duration>) {
         let track = self.tracks.entry(table).or_default();
         let (broken, missed) = (track.broken.take(), std::mem::take(&mut track.missed));
-        let partly = std::mem::take(&mut track.partly);
+        let (partly, skipped) = (std::mem::take(&mut track.partly), std::mem::take(&mut track.skipped));
         if let Some(last) = track.last.replace(at) {
             let repeated = std::mem::replace(&mut track.repeated, at == last);
             let silence = at.duration_since(last).unwrap_or_default();
-            let late = period.is_some_and(|period| silence > period.mul_f64(2.5));
+            let beyond = |periods: f64| period.is_some_and(|period| silence > period.mul_f64(periods));
+            // One that came late leaves less of a hole than one that never was.
+            let late = beyond(2.5) || (skipped && beyond(1.5));
             // A restart within the period, or a clock that was set a little, lost nothing.
             let lost = missed || period.is_none_or(|period| silence > period.mul_f64(1.5));
             let cause = match broken {
@@ -189,6 +198,20 @@ mod tests {
         assert_eq!(gaps.ended().len(), 1);
         gaps.read(Table::Realtime, at(44), PERIOD);
         assert!(gaps.ended().is_empty(), "14 s without a failure are a reading that came late");
+    }
+
+    #[test]
+    fn a_reading_that_nobody_made_is_a_gap_where_one_that_came_late_is_none() {
+        for (skipped, back, expected) in [(true, 22, 1), (false, 22, 0), (true, 14, 0)] {
+            let mut gaps = Gaps::default();
+            gaps.read(Table::Realtime, at(0), PERIOD);
+            if skipped {
+                gaps.skipped(Table::Realtime);
+            }
+            gaps.read(Table::Realtime, at(back), PERIOD);
+            let causes: Vec<Cause> = gaps.ended().into_iter().map(|gap| gap.cause).collect();
+            assert_eq!(causes, vec![Cause::NoGather; expected], "after {back} s, skipped {skipped}");
+        }
     }
 
     #[test]

@@ -127,6 +127,11 @@ impl History {
         self.gaps.broke(table, cause, partly);
     }
 
+    /// A table was due, and nobody came to read it: the host stood still, or had too much to do.
+    pub fn skipped(&mut self, table: Table) {
+        self.gaps.skipped(table);
+    }
+
     /// A table was read. `period` is how often it should be, if anything promises that.
     pub fn read(&mut self, table: Table, at: SystemTime, period: Option<Duration>) {
         self.gaps.read(table, at, period);
