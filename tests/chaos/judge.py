@@ -26,6 +26,8 @@ LINE = re.compile(
 FIELD = re.compile(r'(?P<name>(?:\\.|[^\\=,])+)=(?P<value>"(?:\\.|[^\\"])*"|[^,"]+)(?:,|\Z)')
 # How far the simulated load may be from its mean, and a counter from what it was a moment ago.
 LOAD_BAND = (0.6, 1.5)
+# A counter that steps back by no more counts on, in Wh or varh.
+NOISE = 100
 TOTALS = ("active_import_wh", "active_export_wh", "reactive_import_varh", "reactive_export_varh")
 # Between two lines that are no further apart nothing is missing, in intervals.
 NO_HOLE = 1.5
@@ -78,7 +80,7 @@ def main():
     interval = plant["interval"] * 1_000_000_000
     problems, series = [], defaultdict(Series)
     points, events, results, count = {}, defaultdict(int), defaultdict(int), 0
-    starts, told, untold, overwritten = defaultdict(list), defaultdict(list), 0, 0
+    starts, told, untold, overwritten, noise = defaultdict(list), defaultdict(list), 0, 0, 0
     with open(sys.argv[1], encoding="utf-8", newline="") as file:
         text = file.read()
     if text and not text.endswith("\n"):
@@ -168,8 +170,12 @@ def main():
                 problems.append("%s: nothing came any more after %d" % (name, times[-1]))
             judged, falls = judge_values(name, about, one.lines, problems)
             values += judged
-            for before, after, total in falls:
+            for before, after, total, by in falls:
                 if any(before < time <= after + interval for time in told[meter]):
+                    continue
+                # That a meter's counters are noisy is said once.
+                if by <= NOISE and any(time <= before for time in told[meter]):
+                    noise += 1
                     continue
                 # A killed process leaves the times of its readings behind, but not the last counters.
                 if any(before < time <= after + interval for time in starts[meter]):
@@ -187,6 +193,7 @@ def main():
     print("late by half a slot   %d of them" % late)
     print("in part               %d of them" % partial)
     print("just before a kill    %d of them, also declared lost" % unknown)
+    print("small steps back      %d, which were said once" % noise)
     print("resets at a kill      %d, which nobody told" % untold)
     print("more than due         %d" % beyond)
     print("in declared gaps      %d" % declared)
@@ -207,7 +214,7 @@ def moment_of(times, interval):
 
 def judge_values(name, about, lines, problems):
     """Powers are those of this meter and of no other. Gives how many values were judged, and where a counter fell that does
-    not say that it counts anew: since when, when, which.
+    not say that it counts anew: since when, when, which, by how much.
     """
     low, high = (about["kw"] * 1000 * edge for edge in LOAD_BAND)
     judged, totals, since, last, falls = 0, {}, None, 0, []
@@ -220,7 +227,7 @@ def judge_values(name, about, lines, problems):
         fell = [total for total in TOTALS if total in fields and fields[total] < totals.get(total, 0)]
         counting = fields.get("counting_since_ms")
         if fell and counting == since:
-            falls.append((last, time, fell[0]))
+            falls.append((last, time, fell[0], totals[fell[0]] - fields[fell[0]]))
         since = counting if counting is not None else since
         present = {total: fields[total] for total in TOTALS if total in fields}
         judged += len(present)
