@@ -481,9 +481,8 @@ impl Collector {
         counted
     }
 
-    /// Tells what began anew or changed in the meter, counters first.
-    fn follow_values(&mut self, readings: &Readings, counters: Vec<Event>) -> Vec<Event> {
-        let mut events = counters;
+    /// Tells what began anew or changed in the meter, after `events` of its counters.
+    fn follow_values(&mut self, readings: &Readings, mut events: Vec<Event>) -> Vec<Event> {
         events.extend(self.history.follow(&self.config.profile, readings));
         for event in &events {
             self.faults.warn_event(event);

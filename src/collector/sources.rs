@@ -1,18 +1,16 @@
 //! A meter's settings → the source that reads it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::{Connection, Emit, IdentityPolicy, LogixTags, MeterConfig, ModbusSettings};
+use crate::config::{Connection, Emit, IdentityPolicy, LogixTags, MeterConfig};
 use crate::enip::forward_open::Application;
 use crate::host::tcp::Protocol;
 use crate::meter::Sizes;
 use crate::source::eip::Eip;
 use crate::source::listen::{self, Leftover};
 use crate::source::logix::Controller;
-use crate::source::modbus::Port;
-use crate::source::transport::Serial;
+use crate::source::modbus::{Place, Port, TransmissionMode};
 use crate::source::{Endpoint, Explicit, Listen, Logix, Modbus, Shared, Source, Tcp};
 
 /// The meter's own connection. `originator` is this installation's serial number; `known` is what an earlier run
@@ -66,17 +64,19 @@ pub(super) fn beside(config: &MeterConfig, shared: &Shared) -> Option<Box<dyn So
 }
 
 fn over_modbus(config: &MeterConfig, shared: &Shared, port: u16) -> Box<dyn Source> {
-    let ModbusSettings { mode, serial, settings, .. } = config.modbus;
-    if let Some(characters) = serial {
-        let path = PathBuf::from(&config.address.host);
-        let way = Serial { path: path.clone(), settings: characters };
-        let line = shared.serial_port(path, || Port::new(way, mode));
-        return Box::new(Modbus::on(line, config.timeouts, settings));
+    let settings = config.modbus.settings;
+    match config.modbus_place(port) {
+        Place::Port(way) => {
+            let line = shared.serial_port(way.path.clone(), || Port::new(way, TransmissionMode::Rtu));
+            Box::new(Modbus::on(line, config.timeouts, settings))
+        }
+        Place::Network(endpoint, mode) => {
+            let there = Endpoint { host: config.address.canonical_host(), port };
+            let way = Tcp { endpoint, protocol: Protocol::ModbusTcp };
+            let line = shared.port(there, mode, || Port::new(way, mode));
+            Box::new(Modbus::on(line, config.timeouts, settings))
+        }
     }
-    let there = Endpoint { host: config.address.canonical_host(), port };
-    let way = Tcp { endpoint: endpoint(config, port), protocol: Protocol::ModbusTcp };
-    let line = shared.port(there, mode, || Port::new(way, mode));
-    Box::new(Modbus::on(line, config.timeouts, settings))
 }
 
 /// Where the meter's own connection goes to.

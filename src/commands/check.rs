@@ -111,6 +111,7 @@ async fn gather(meter: MeterConfig, shared: Shared) -> Checked {
     let mut collector = Collector::sharing(Arc::new(meter), State::in_memory(), shared);
     let mut report = collector.gather(due).await;
     let mut notes: Vec<String> = report.notices.iter().map(listening::sentence).collect();
+    let first = !report.map.undecided;
     for _ in 1..STRIKES {
         if !report.map.undecided {
             break;
@@ -118,6 +119,11 @@ async fn gather(meter: MeterConfig, shared: Shared) -> Checked {
         sleep(MIN_INTERVAL).await;
         report = collector.gather(due).await;
         notes.extend(report.notices.iter().map(listening::sentence));
+    }
+    // The first gather has read who the meter is, too: its time on a line is not that of a round.
+    if first && report.health.line_time.is_some() {
+        sleep(MIN_INTERVAL).await;
+        report = collector.gather(due).await;
     }
     collector.close().await;
     Checked { report, notes, exhibits: collector.exhibits() }

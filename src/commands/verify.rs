@@ -11,8 +11,6 @@ use crate::cli::VerifyArgs;
 use crate::config::{BUILT_IN_PROFILE, Config, Connection, MeterConfig, Options};
 use crate::display::Page;
 use crate::meter::{Profile, Table, profile_writer};
-use crate::source::modbus::{Place, TransmissionMode};
-use crate::source::transport::Serial;
 use crate::source::{Endpoint, Failure, Timeouts};
 use crate::verify::energy::stored;
 use crate::verify::reading::observe::{self, Plan};
@@ -154,12 +152,8 @@ fn locate(args: &VerifyArgs, address: &str) -> anyhow::Result<MeterConfig> {
 
 fn plan(args: &VerifyArgs, meter: &MeterConfig, profile: Arc<Profile>) -> Plan {
     let endpoint = |port: u16| Endpoint { host: meter.address.host.clone(), port };
-    let beside = || Place::Network(endpoint(args.modbus_port), TransmissionMode::Tcp);
-    let alone = || match meter.modbus.serial {
-        Some(settings) => Place::Port(Serial { path: PathBuf::from(&meter.address.host), settings }),
-        None => Place::Network(endpoint(meter.port()), meter.modbus.mode),
-    };
     let over_modbus = meter.connection == Connection::Modbus;
+    let modbus_port = if over_modbus { meter.port() } else { args.modbus_port };
     let times = |duration: Duration| {
         let readings = duration.as_secs_f64() / args.interval.as_secs_f64();
         // A day at five readings a second.
@@ -167,11 +161,7 @@ fn plan(args: &VerifyArgs, meter: &MeterConfig, profile: Arc<Profile>) -> Plan {
     };
     Plan {
         eip: (!over_modbus).then(|| endpoint(meter.port())),
-        modbus: match (over_modbus, args.may_interrupt_plc) {
-            (true, _) => Some(alone()),
-            (false, true) => Some(beside()),
-            (false, false) => None,
-        },
+        modbus: (over_modbus || args.may_interrupt_plc).then(|| meter.modbus_place(modbus_port)),
         settings: meter.modbus.settings,
         profile,
         readings: args.duration.map_or(args.readings, times),

@@ -21,7 +21,8 @@ use super::selection::{Selection, Wanted};
 use super::serial as lines;
 use crate::host::serial;
 use crate::meter::{Evidence, Profile, ProfileError, Table, TableSet, WordOrder};
-use crate::source::modbus::{self, TransmissionMode};
+use crate::source::modbus::{self, Place, TransmissionMode};
+use crate::source::transport::Serial;
 use crate::source::{Endpoint, Timeouts};
 
 /// [`MeterConfig::profile_name`] of the profile compiled into the program.
@@ -191,6 +192,17 @@ impl MeterConfig {
             logix.held.values().for_each(|held| host.push_str(&format!(" {}", held.tag)));
         }
         (host, port, by_hand.then_some(protocol))
+    }
+
+    /// Where it speaks Modbus: at its serial port, or at this TCP port.
+    pub fn modbus_place(&self, port: u16) -> Place {
+        match self.modbus.serial {
+            Some(settings) => Place::Port(Serial { path: PathBuf::from(&self.address.host), settings }),
+            None => {
+                let endpoint = Endpoint { host: self.address.host.clone(), port };
+                Place::Network(endpoint, self.modbus.mode)
+            }
+        }
     }
 
     /// The unit that it is at its place, where a place can have several.

@@ -28,7 +28,20 @@ RPI = "100ms"
 EIP, MODBUS, RTU = 44818, 1502, 1503
 
 
-class Process:
+class Stoppable:
+    """A process that is stopped and continued, or started again where it has ended."""
+
+    def stop(self):
+        self.child.send_signal(signal.SIGSTOP)
+
+    def heal(self):
+        if self.child.poll() is not None:
+            self.start()
+        else:
+            self.child.send_signal(signal.SIGCONT)
+
+
+class Process(Stoppable):
     """A simulator, which is started again whenever it was killed."""
 
     def __init__(self, name, arguments, directory, link=None):
@@ -50,13 +63,7 @@ class Process:
             if self.link:
                 os.unlink(self.link)
         else:
-            self.child.send_signal(signal.SIGSTOP)
-
-    def heal(self):
-        if self.child.poll() is not None:
-            self.start()
-        else:
-            self.child.send_signal(signal.SIGCONT)
+            self.stop()
 
     def end(self):
         self.child.kill()
@@ -164,7 +171,7 @@ class Relay:
         pass
 
 
-class Plugin:
+class Plugin(Stoppable):
     """The program under test, as Telegraf runs it: stdin held open, stdout read."""
 
     name = "plugin"
@@ -192,19 +199,13 @@ class Plugin:
 
     def strike(self, fault):
         if fault == "stopped":
-            self.child.send_signal(signal.SIGSTOP)
+            self.stop()
         elif fault == "killed":
             self.child.kill()
             self.child.wait()
             self.reader.join()
         else:
             self.end()
-
-    def heal(self):
-        if self.child.poll() is not None:
-            self.start()
-        else:
-            self.child.send_signal(signal.SIGCONT)
 
     def end(self):
         self.child.stdin.close()

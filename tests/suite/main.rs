@@ -36,6 +36,7 @@ mod show;
 mod sparkplug_cli;
 mod state_file;
 mod verify;
+mod verify_command;
 mod watch_picture;
 
 // UDP port 2222, in a network of their own where the system allows one.

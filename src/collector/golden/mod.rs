@@ -12,7 +12,7 @@ use super::schedule::Due;
 use super::state::State;
 use crate::config::{Config, Connection, MeterConfig, Overrides};
 use crate::lines::{Batch, Lines};
-use crate::meter::Access;
+use crate::meter::{Access, TableSet};
 
 mod script;
 mod source;
@@ -50,6 +50,7 @@ fn due(step: &Step) -> Due {
         status: true,
         traffic: true,
         missed: step.missed,
+        skipped: if step.missed > 0 { tables } else { TableSet::EMPTY },
         boundary: step.boundary,
         ..Due::default()
     }

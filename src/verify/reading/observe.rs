@@ -104,8 +104,8 @@ pub async fn observe(plan: &Plan, say: &mut impl FnMut(String)) -> Result<Observ
             Err(failure) => return Err(failure),
         }
     }
-    if plan.modbus.is_some() {
-        let used = beside(plan, &mut eip, &moving, &mut seen, say).await;
+    if let Some(place) = &plan.modbus {
+        let used = beside((plan, place), &mut eip, &moving, &mut seen, say).await;
         used.err().into_iter().for_each(|failure| seen.note(failure.sentence));
     }
     eip.close().await;
@@ -162,13 +162,12 @@ impl Progress {
 
 /// Uses Modbus while EtherNet/IP is watched.
 async fn beside(
-    plan: &Plan,
+    (plan, place): (&Plan, &Place),
     eip: &mut Eip,
     moving: &[u16],
     seen: &mut Observation,
     say: &mut impl FnMut(String),
 ) -> Result<(), Failure> {
-    let Some(place) = &plan.modbus else { return Ok(()) };
     // As close before Modbus as can be: the counters go on.
     let before = seen.note_refused(moment(eip, moving).await?);
     seen.before.push(before);

@@ -39,12 +39,11 @@ impl Post {
         if matches!(name, "modbus" | "gateway" | "serial") {
             tables.push(Table::Energy);
         }
-        let post = if number < ADDRESSED {
+        let mut post = if number < ADDRESSED {
             Post::addressed(simulated, number, Truth::of(&tables, PAST))
         } else {
             simulated.block_on(Post::on_a_line(name, local(number), directory, Truth::of(&tables, PAST)))
         };
-        let mut post = post;
         post.look(simulated, number);
         post
     }

@@ -307,13 +307,12 @@ async fn pass_on(
                 client.reset()?;
                 return Ok(End::ByMeter);
             }
-            Answer::HalfOpen => {
-                if framing != Framing::Rtu {
-                    // The meter gives its side up, as one does whose keep-alive fails.
-                    let _ = meter.shutdown().await;
-                }
-                client.outlast().await;
+            Answer::HalfOpen if client.is_connected() => {
+                // The meter gives its side up, as one does whose keep-alive fails.
+                let _ = meter.shutdown().await;
+                std::future::pending::<()>().await;
             }
+            Answer::HalfOpen => {}
         }
     }
 }

@@ -23,8 +23,8 @@ pub(super) trait Client: AsyncRead + AsyncWrite + Unpin + Send {
     /// Lets the end be a reset.
     fn reset(&self) -> io::Result<()>;
 
-    /// Waits as long as a connection lasts whose cable is out.
-    fn outlast(&self) -> impl Future<Output = ()> + Send;
+    /// Whether it has a connection, which is lost with the cable.
+    fn is_connected(&self) -> bool;
 }
 
 impl Client for TcpStream {
@@ -42,8 +42,8 @@ impl Client for TcpStream {
         self.set_zero_linger()
     }
 
-    async fn outlast(&self) {
-        std::future::pending().await
+    fn is_connected(&self) -> bool {
+        true
     }
 }
 
@@ -61,5 +61,7 @@ impl Client for Pty {
         Ok(())
     }
 
-    async fn outlast(&self) {}
+    fn is_connected(&self) -> bool {
+        false
+    }
 }
