@@ -12,24 +12,29 @@ use super::{Batch, Field, schema, timestamp};
 /// Appends the line.
 pub(super) fn write(report: &Report, heads: &mut Heads, batch: &mut Batch) {
     let (config, health) = (&report.config, &report.health);
-    let ages = Table::ALL.into_iter().zip(report.last_read).filter_map(|(table, at)| {
-        let age = milliseconds(report.at) - milliseconds(at?);
-        Some((table.age_field(), Field::Integer(age.max(0))))
+    let at = timestamp(report.at, config.precision);
+    batch.compose(heads.of(config, schema::STATUS), at, |line| {
+        let (result_code, result) = health.outcome.code();
+        let (connection_code, connection) = health.link.code();
+        line.field("up", Field::Integer(health.up.into()));
+        line.field("result_code", Field::Integer(result_code));
+        line.field("connection_code", Field::Integer(connection_code));
+        line.field("tables_ok", Field::Integer(health.tables_ok as i64));
+        line.field("tables_failed", Field::Integer(health.tables_failed as i64));
+        for (table, at) in Table::ALL.into_iter().zip(report.last_read) {
+            if let Some(at) = at {
+                let age = milliseconds(report.at) - milliseconds(at);
+                line.field(table.age_field(), Field::Integer(age.max(0)));
+            }
+        }
+        line.field("result", Field::Text(result));
+        line.field("connection", Field::Text(connection));
+        for (name, time) in [("response_time_ms", health.response_time), ("rpi_ms", health.rpi)] {
+            if let Some(time) = time {
+                line.field(name, milliseconds_of(time));
+            }
+        }
     });
-    let (result_code, result) = health.outcome.code();
-    let (connection_code, connection) = health.link.code();
-    let head = [
-        ("up", Field::Integer(health.up.into())),
-        ("result_code", Field::Integer(result_code)),
-        ("connection_code", Field::Integer(connection_code)),
-        ("tables_ok", Field::Integer(health.tables_ok as i64)),
-        ("tables_failed", Field::Integer(health.tables_failed as i64)),
-    ];
-    let words = [("result", Field::Text(result)), ("connection", Field::Text(connection))];
-    let times = [("response_time_ms", health.response_time), ("rpi_ms", health.rpi)];
-    let times = times.into_iter().filter_map(|(name, time)| Some((name, milliseconds_of(time?))));
-    let fields = head.into_iter().chain(ages).chain(words).chain(times);
-    batch.line(heads.of(&report.config, schema::STATUS), fields, timestamp(report.at, config.precision));
 }
 
 /// Milliseconds with three digits behind the point.

@@ -41,26 +41,28 @@ pub fn line<'r>(
     about: Option<(&'r str, Field<'r>)>,
     batch: &mut Batch,
 ) {
-    let fields = values
-        .filter(|(index, _)| config.selected.get(*index).copied().unwrap_or(false))
-        .filter_map(|(index, value)| {
-            let element = config.profile.elements.get(index)?;
+    batch.compose(head, timestamp(at, config.precision), |line| {
+        for (index, value) in values {
+            let Some(element) = config.profile.elements.get(index) else { continue };
+            if !config.selected.get(index).copied().unwrap_or(false) {
+                continue;
+            }
             let field = match value {
                 Value::Real(value) => Field::Real(*value),
                 Value::Integer(value) => Field::Integer(*value),
                 Value::Text(text) => Field::Text(text),
             };
-            let label = element.labels.as_ref().and_then(|(name, labels)| match value {
-                Value::Integer(code) => {
-                    let label = labels.get(usize::try_from(*code).ok()?)?;
-                    Some((name.as_str(), Field::Text(label)))
-                }
-                _ => None,
-            });
-            Some([Some((element.name.as_str(), field)), label].into_iter().flatten())
-        })
-        .flatten();
-    let mut fields = fields.peekable();
-    let about = about.filter(|_| fields.peek().is_some());
-    batch.line(head, fields.chain(about), timestamp(at, config.precision));
+            line.field(&element.name, field);
+            if let (Value::Integer(code), Some((name, labels))) = (value, &element.labels)
+                && let Some(label) = usize::try_from(*code).ok().and_then(|code| labels.get(code))
+            {
+                line.field(name, Field::Text(label));
+            }
+        }
+        if let Some((name, field)) = about
+            && !line.is_empty()
+        {
+            line.field(name, field);
+        }
+    });
 }

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use super::assembly::{Assembly, WrongSize};
 use super::decode;
-use super::element::Use;
+use super::element::{Element, Use};
 use super::profile::Profile;
 use super::reading::Readings;
 use super::table::{Table, TableSet};
@@ -112,8 +112,9 @@ pub fn tables_of(profile: &Profile, span: Span, among: TableSet) -> TableSet {
             let end = first + u32::from(count);
             let touches = |table: &Table| {
                 profile.elements_of(*table).any(|(_, element)| {
-                    element.usage != Use::None
-                        && element.registers().is_some_and(|own| own.start < end && first < own.end)
+                    element.modbus.is_some_and(|own| u32::from(own) < end)
+                        && element.usage != Use::None
+                        && element.registers().is_some_and(|own| first < own.end)
                 })
             };
             among.iter().filter(touches).collect()
@@ -136,16 +137,14 @@ pub fn read(
         Span::Assembly(instance) => decode::assembly(profile, instance, &block.bytes, readings)?,
         Span::Registers { start, .. } => {
             let end = u32::from(start) + (block.bytes.len() / 2) as u32;
-            let elements: Vec<usize> = tables
-                .iter()
-                .flat_map(|table| profile.elements_of(table))
-                .filter(|(_, element)| {
-                    let inside = |own: std::ops::Range<u32>| u32::from(start) <= own.start && own.end <= end;
-                    element.usage != Use::None && element.registers().is_some_and(inside)
-                })
-                .map(|(index, _)| index)
-                .collect();
-            decode::registers(profile, &elements, start, &block.words(), order, readings);
+            let inside = |element: &Element| {
+                // Most elements stand before or behind the block: that is seen first.
+                let after = element.modbus.is_some_and(|own| start <= own && u32::from(own) < end);
+                after && element.usage != Use::None && element.registers().is_some_and(|own| own.end <= end)
+            };
+            let elements = tables.iter().flat_map(|table| profile.elements_of(table));
+            let elements = elements.filter(|(_, element)| inside(element)).map(|(index, _)| index);
+            decode::registers(profile, elements, start, &block.words(), order, readings);
         }
     }
     for table in tables_of(profile, block.span, tables).iter() {

@@ -70,14 +70,14 @@ pub fn joined(high: f32, low: f32, modulus: u32, factor: u32) -> Option<i64> {
 /// Decodes the elements with these indexes from a block of registers that begins at PDU address `start`.
 pub fn registers(
     profile: &Profile,
-    elements: &[usize],
+    elements: impl IntoIterator<Item = usize>,
     start: u16,
     words: &[u16],
     order: WordOrder,
     readings: &mut Readings,
 ) {
     let block = readings.begin_block();
-    for &index in elements {
+    for index in elements {
         let Some(element) = profile.elements.get(index) else { continue };
         let Some(first) = element.modbus.and_then(|address| address.checked_sub(start)) else { continue };
         let (first, count) = (usize::from(first), usize::from(element.wire.words()));
@@ -326,10 +326,10 @@ mod tests {
         // 9,007,199,254,7 needs more than 32 bits and would still be exact; 2^53 + 1 would not fit a double.
         let words = [0x0001, 0x0000, 0x0900, 0x0000];
         let mut readings = Readings::new(profile.elements.len());
-        registers(&profile, &[energy], 0x0500, &words, WordOrder::LowFirst, &mut readings);
+        registers(&profile, [energy], 0x0500, &words, WordOrder::LowFirst, &mut readings);
         assert_eq!(readings.get(energy), Some(&Value::Integer(0x0900_0000_0001)));
         let reversed: Vec<_> = words.iter().rev().copied().collect();
-        registers(&profile, &[energy], 0x0500, &reversed, WordOrder::HighFirst, &mut readings);
+        registers(&profile, [energy], 0x0500, &reversed, WordOrder::HighFirst, &mut readings);
         assert_eq!(readings.get(energy), Some(&Value::Integer(0x0900_0000_0001)));
     }
 
@@ -384,7 +384,7 @@ mod tests {
         let energy = index(&profile, Table::Energy, "active_import_wh");
         for words in [[0xFFFF; 4], [0xFFFF, 0xFFFF, 0xFFFF, 0x7FFF], [0, 0, 0, 0x8000]] {
             let mut readings = Readings::new(profile.elements.len());
-            registers(&profile, &[energy], 0x0500, &words, WordOrder::LowFirst, &mut readings);
+            registers(&profile, [energy], 0x0500, &words, WordOrder::LowFirst, &mut readings);
             assert_eq!(readings.get(energy), None);
             assert_eq!((readings.dropped(), readings.absent_of(Table::Energy)), (0, 1), "{words:04X?}");
         }
@@ -397,25 +397,25 @@ mod tests {
         let profile = Profile::built_in();
         let mut readings = Readings::new(profile.elements.len());
         let run = index(&profile, Table::Energy, "run_time_s");
-        registers(&profile, &[run], 0x0520, &[12345, 0, 0, 0], WordOrder::LowFirst, &mut readings);
+        registers(&profile, [run], 0x0520, &[12345, 0, 0, 0], WordOrder::LowFirst, &mut readings);
         assert_eq!(readings.get(run), Some(&Value::Integer(123 * 3600 + 45 * 60)));
         // Hours whose seconds pass 2^64 by 3,584: no plausible number may come of them.
         let words = 512_409_557_603_043_200_u64.to_le_bytes();
         let words = [0, 2, 4, 6].map(|at| u16::from_le_bytes([words[at], words[at + 1]]));
-        registers(&profile, &[run], 0x0520, &words, WordOrder::LowFirst, &mut readings);
+        registers(&profile, [run], 0x0520, &words, WordOrder::LowFirst, &mut readings);
         assert_eq!(readings.get(run), None);
         let period = index(&profile, Table::Settings, "demand_period_s");
-        registers(&profile, &[period], 0x100B, &[3], WordOrder::LowFirst, &mut readings);
+        registers(&profile, [period], 0x100B, &[3], WordOrder::LowFirst, &mut readings);
         assert_eq!(readings.get(period), Some(&Value::Integer(900)));
         let serial = index(&profile, Table::Info, "serial_number");
         let words = [0x4142, 0x3132, 0x3334, 0x3536, 0x3738, 0x3930, 0x5A00];
-        registers(&profile, &[serial], 0x0020, &words, WordOrder::HighFirst, &mut readings);
+        registers(&profile, [serial], 0x0020, &words, WordOrder::HighFirst, &mut readings);
         assert_eq!(readings.get(serial), Some(&Value::Text("AB1234567890Z".to_owned())));
         let firmware = index(&profile, Table::Info, "firmware");
-        registers(&profile, &[firmware], 0, &[0x4104], WordOrder::LowFirst, &mut readings);
+        registers(&profile, [firmware], 0, &[0x4104], WordOrder::LowFirst, &mut readings);
         assert_eq!(readings.get(firmware), Some(&Value::Text("A.4".to_owned())));
         let clock = index(&profile, Table::Settings, "clock_offset_s");
-        registers(&profile, &[clock], 0x1105, &[2026, 11, 23, 12, 0, 1], WordOrder::LowFirst, &mut readings);
+        registers(&profile, [clock], 0x1105, &[2026, 11, 23, 12, 0, 1], WordOrder::LowFirst, &mut readings);
         assert_eq!(readings.get(clock), Some(&Value::Integer(1_795_435_201)));
         let phase = index(&profile, Table::Realtime, "phase_sequence");
         let mut data = [0u8; 72];

@@ -184,7 +184,7 @@ mod tests {
                 // One register more on both sides: a block never depends on where it was cut.
                 let start = start.saturating_sub(1);
                 let words = registers(&profile, start, element.wire.words() + 2, order, &mut device);
-                decode::registers(&profile, &[index], start, &words, order, &mut readings);
+                decode::registers(&profile, [index], start, &words, order, &mut readings);
                 assert_eq!(readings.get(index), device.value(element).as_ref(), "{}", element.name);
             }
         }

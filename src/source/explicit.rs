@@ -31,8 +31,8 @@ pub struct Explicit<C: Connect = Tcp> {
     sizes_of: Option<Identity>,
     /// Assemblies that are refused, or have a wrong size.
     refusals: Refusals<u16>,
-    /// The session on which that was said.
-    refused_on: u64,
+    /// The session on which all that was said.
+    said_on: u64,
 }
 
 /// What came of reading some assemblies.
@@ -45,14 +45,7 @@ pub(super) struct Read {
 impl<C: Connect> Explicit<C> {
     /// A source that has not connected yet. An assembly that has none of its legal sizes is not read.
     pub fn new(eip: Eip<C>, legal: Sizes) -> Self {
-        Explicit {
-            eip,
-            legal,
-            sizes: HashMap::new(),
-            sizes_of: None,
-            refusals: Refusals::new(),
-            refused_on: 0,
-        }
+        Explicit { eip, legal, sizes: HashMap::new(), sizes_of: None, refusals: Refusals::new(), said_on: 0 }
     }
 
     /// Reads these assemblies one after another.
@@ -110,12 +103,12 @@ impl<C: Connect> Explicit<C> {
     /// does not offer attribute 4 is judged by its data alone.
     pub(super) async fn size(&mut self, instance: u16) -> Result<Option<u16>, Miss> {
         self.eip.open().await?;
-        if self.sizes_of.as_ref() != self.eip.identity() {
-            self.sizes.clear();
-            self.sizes_of = self.eip.identity().cloned();
-        }
-        if std::mem::replace(&mut self.refused_on, self.eip.sessions()) != self.eip.sessions() {
+        if std::mem::replace(&mut self.said_on, self.eip.sessions()) != self.eip.sessions() {
             self.refusals.expire(Instant::now());
+            if self.sizes_of.as_ref() != self.eip.identity() {
+                self.sizes.clear();
+                self.sizes_of = self.eip.identity().cloned();
+            }
         }
         if let Some(failure) = self.refusals.held(instance, Instant::now()) {
             return Err(Miss::Failure(failure.clone()));

@@ -30,9 +30,9 @@ fn numbers(map: &Map, way: Way, bits: &[u32; 30]) -> Numbers {
             decode::assembly(&profile, 102, &two, &mut readings).unwrap();
         }
         Way::Registers => {
-            let all: Vec<usize> = (0..profile.elements.len()).collect();
+            let all = 0..profile.elements.len();
             let words = wire::registers(bits);
-            decode::registers(&profile, &all, 0x50, &words, WordOrder::LowFirst, &mut readings);
+            decode::registers(&profile, all, 0x50, &words, WordOrder::LowFirst, &mut readings);
         }
     }
     Numbers::of(map, &readings)
@@ -79,7 +79,6 @@ fn random(random: &mut StdRng) -> Network {
 fn a_load_that_varies_while_small_blocks_are_read_contradicts_nothing() {
     let profile = Profile::built_in();
     let map = Map::new(&profile);
-    let all: Vec<usize> = (0..profile.elements.len()).collect();
     let mut rng = StdRng::seed_from_u64(7);
     let mut refused = Vec::new();
     for n in 0..800 {
@@ -95,14 +94,8 @@ fn a_load_that_varies_while_small_blocks_are_read_contradicts_nothing() {
                 }
                 let words = wire::registers(&wire::bits(&network.times(step).values(), 0));
                 let words = &words[start..(start + chunk).min(64)];
-                decode::registers(
-                    &profile,
-                    &all,
-                    0x50 + start as u16,
-                    words,
-                    WordOrder::LowFirst,
-                    &mut readings,
-                );
+                let (all, first) = (0..profile.elements.len(), 0x50 + start as u16);
+                decode::registers(&profile, all, first, words, WordOrder::LowFirst, &mut readings);
             }
             let numbers = Numbers::of(&map, &readings);
             let known =

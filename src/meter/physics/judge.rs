@@ -42,9 +42,8 @@ impl Seen {
     /// With one more reading, which was found consistent.
     #[must_use]
     pub fn with(self, map: &Map, numbers: &Numbers) -> Seen {
-        let view = numbers.view(map);
-        let phases = (0..3).filter_map(|phase| view[4 * APPARENT + phase]).map(|(value, _)| value.abs());
-        Seen { apparent: phases.fold(self.apparent, f64::max) }
+        let phases = (4 * APPARENT..4 * APPARENT + 3).filter_map(|phase| numbers.shown(map, phase));
+        Seen { apparent: phases.map(|(value, _)| value.abs()).fold(self.apparent, f64::max) }
     }
 }
 
@@ -130,11 +129,13 @@ pub fn judge(map: &Map, numbers: &Numbers, known: &Known<'_>) -> Verdict {
 /// Numbers under all laws.
 #[derive(Debug)]
 struct Weighed {
-    found: [Option<(Found, [f64; MOST])>; LAWS.len()],
+    found: [Option<Found>; LAWS.len()],
+    /// The values by position, 0 where nothing was read.
+    values: [f64; COUNT],
+    /// Where something was read.
+    seen: Positions,
     /// Laws whose values belong to one moment.
     together: [bool; LAWS.len()],
-    /// Laws of which an element was not read.
-    unseen: [bool; LAWS.len()],
     holds: usize,
     odd: usize,
     /// Of the odd ones those between two moments, which tell nothing but a wrong unit.
@@ -155,41 +156,69 @@ struct Weighed {
 /// The most elements that a law has.
 const MOST: usize = 10;
 
+/// Positions, a bit for each.
+type Positions = u32;
+
+/// The positions of each law.
+static TOUCHED: [Positions; LAWS.len()] = {
+    let mut touched = [0; LAWS.len()];
+    let mut law = 0;
+    while law < LAWS.len() {
+        let positions = LAWS[law].positions;
+        let mut at = 0;
+        while at < positions.len() {
+            touched[law] |= 1 << positions[at];
+            at += 1;
+        }
+        law += 1;
+    }
+    touched
+};
+
 impl Weighed {
     fn of(map: &Map, view: &View, known: &Known<'_>, still: bool) -> Weighed {
-        let value = |position: usize| view[position].map(|(value, _)| value);
         let least = least(view, known);
-        let below = |limit: f64| {
-            view.iter().flatten().filter(|(value, _)| *value != 0.0 && value.abs() < limit).count()
-        };
         let mut weighed = Weighed {
             found: [None; LAWS.len()],
-            together: std::array::from_fn(|at| still || in_one_block(&LAWS[at], view)),
-            unseen: std::array::from_fn(|at| {
-                LAWS[at].positions.iter().any(|position| view[*position].is_none())
-            }),
+            values: [0.0; COUNT],
+            seen: 0,
+            together: [still; LAWS.len()],
             holds: 0,
             odd: 0,
             far: 0,
             broken: 0,
             out: 0,
-            read: view.iter().flatten().count(),
-            tiny: below(TINY),
-            no_reals: below(NO_REAL),
-            nonzero: below(f64::INFINITY),
+            read: 0,
+            tiny: 0,
+            no_reals: 0,
+            nonzero: 0,
         };
-        for position in 0..COUNT {
+        for (position, shown) in view.iter().enumerate() {
+            let Some((value, _)) = *shown else { continue };
             let (low, high) = map.range(position);
-            weighed.out += usize::from(value(position).is_some_and(|value| value < low || value > high));
+            weighed.values[position] = value;
+            weighed.seen |= 1 << position;
+            weighed.read += 1;
+            weighed.out += usize::from(value < low || value > high);
+            let counts = |limit: f64| usize::from(value != 0.0 && value.abs() < limit);
+            weighed.tiny += counts(TINY);
+            weighed.no_reals += counts(NO_REAL);
+            weighed.nonzero += counts(f64::INFINITY);
         }
         for (at, law) in LAWS.iter().enumerate() {
-            let slot = &mut weighed.found[at];
-            *slot = weigh(law, view, Premise { least, together: weighed.together[at] });
-            match slot.map(|(found, _)| found.says) {
+            weighed.together[at] |= in_one_block(law, view);
+            let together = weighed.together[at];
+            if weighed.misses(at) || (law.one_moment && !together) {
+                continue;
+            }
+            let values = weighed.values_of(law);
+            let found = (law.test)(&values[..law.positions.len()], &Premise { least, together });
+            weighed.found[at] = found;
+            match found.map(|found| found.says) {
                 Some(Says::Holds) => weighed.holds += 1,
                 Some(Says::Odd) => {
                     weighed.odd += 1;
-                    weighed.far += usize::from(law.moves_with_load && !weighed.together[at]);
+                    weighed.far += usize::from(law.moves_with_load && !together);
                 }
                 Some(Says::Broken) => weighed.broken += 1,
                 Some(Says::Nothing) | None => {}
@@ -200,6 +229,26 @@ impl Weighed {
             weighed.broken += 1;
         }
         weighed
+    }
+
+    /// Whether an element of a law was not read.
+    fn misses(&self, law: usize) -> bool {
+        TOUCHED[law] & !self.seen != 0
+    }
+
+    /// The values that a law takes, and room behind them.
+    fn values_of(&self, law: &Law) -> [f64; MOST] {
+        let mut values = [0.0; MOST];
+        for (value, position) in values.iter_mut().zip(law.positions) {
+            *value = self.values[*position];
+        }
+        values
+    }
+
+    /// What the numbers of a law say, in words.
+    fn in_words(&self, at: usize) -> (&'static str, String) {
+        let law = &LAWS[at];
+        (law.name, (law.found)(&self.values_of(law)[..law.positions.len()]))
     }
 
     /// Whether nothing asks for another explanation.
@@ -228,7 +277,7 @@ impl Weighed {
         let gain = |at: usize| match (self.says(at), own.says(at)) {
             (Some(Says::Holds), Some(Says::Holds)) => 0,
             (Some(Says::Holds), _) => 1,
-            (None, Some(Says::Holds)) if self.unseen[at] => 0,
+            (None, Some(Says::Holds)) if self.misses(at) => 0,
             (_, Some(Says::Holds)) => -1,
             _ => 0,
         };
@@ -242,7 +291,7 @@ impl Weighed {
     }
 
     fn says(&self, law: usize) -> Option<Says> {
-        self.found[law].map(|(found, _)| found.says)
+        self.found[law].map(|found| found.says)
     }
 
     /// A broken law needs two more that hold, or three if other numbers get odd by it; numbers that are only odd
@@ -264,25 +313,13 @@ impl Weighed {
 
     /// The law to be named, with the numbers: the worst one that the other explanation repairs.
     fn complaint(&self, other: Option<&Weighed>) -> (&'static str, String) {
-        let repaired = |at: usize| {
-            other.is_none_or(|other| {
-                !matches!(other.found[at], Some((Found { says: Says::Broken | Says::Odd, .. }, _)))
-            })
-        };
+        let repaired =
+            |at: usize| other.is_none_or(|other| !matches!(other.says(at), Some(Says::Broken | Says::Odd)));
         let worst = |says: Says| {
-            let mut all = self.found.iter().enumerate();
-            all.find_map(|(at, found)| match found {
-                Some((found, values)) if found.says == says && repaired(at) => {
-                    Some((LAWS[at].name, (LAWS[at].found)(&values[..LAWS[at].positions.len()])))
-                }
-                _ => None,
-            })
+            let at = (0..LAWS.len()).find(|at| self.says(*at) == Some(says) && repaired(*at))?;
+            Some(self.in_words(at))
         };
-        let astray = || {
-            let at = self.astray(other).next()?;
-            let (_, values) = self.found[at]?;
-            Some((LAWS[at].name, (LAWS[at].found)(&values[..LAWS[at].positions.len()])))
-        };
+        let astray = || Some(self.in_words(self.astray(other).next()?));
         let many = self.out * 2 > self.read;
         let plausible = || ("values are plausible", format!("{} of {} are not", self.out, self.read));
         match worst(Says::Broken) {
@@ -294,18 +331,6 @@ impl Weighed {
             _ => plausible(),
         }
     }
-}
-
-/// One law on one view, with the values it was given.
-fn weigh(law: &Law, view: &View, premise: Premise) -> Option<(Found, [f64; MOST])> {
-    let mut values = [0.0; MOST];
-    for (value, position) in values.iter_mut().zip(law.positions) {
-        (*value, _) = view[*position]?;
-    }
-    if law.one_moment && !premise.together {
-        return None;
-    }
-    (law.test)(&values[..law.positions.len()], &premise).map(|found| (found, values))
 }
 
 fn in_one_block(law: &Law, view: &View) -> bool {

@@ -214,12 +214,16 @@ pub static LAWS: [Law; 27] = [
             if most <= 0.1 || v[3].abs() <= 0.01 * most || v[4..7].contains(&0.0) {
                 return None;
             }
-            // Each current lags its voltage by atan2(Q, P); the voltages are 120° apart, in either order.
-            let turn = std::f64::consts::TAU / 3.0;
+            // Each current lags its voltage by the angle of P and Q; the voltages are 120° apart, in either order.
+            let (cos, sin) = ([1.0, -0.5, -0.5], [0.0, 0.75f64.sqrt(), -0.75f64.sqrt()]);
             let sum = |direction: f64| {
-                let angle = |n: usize| direction * turn * n as f64 - v[7 + n].atan2(v[4 + n]);
-                let re: f64 = (0..3).map(|n| v[n].abs() * angle(n).cos()).sum();
-                let im: f64 = (0..3).map(|n| v[n].abs() * angle(n).sin()).sum();
+                let (mut re, mut im) = (0.0, 0.0);
+                for n in 0..3 {
+                    let (p, q, sin) = (v[4 + n], v[7 + n], direction * sin[n]);
+                    let size = v[n].abs() / p.hypot(q);
+                    re += size * (cos[n] * p + sin * q);
+                    im += size * (sin * p - cos[n] * q);
+                }
                 (re.hypot(im) - v[3].abs()).abs()
             };
             let misfit = sum(-1.0).min(sum(1.0)) / most;

@@ -115,7 +115,12 @@ impl Numbers {
 
     /// The numbers as the map reads them.
     pub(super) fn view(&self, map: &Map) -> View {
-        std::array::from_fn(|position| self.value(map, position, position, |raw| raw.real()))
+        std::array::from_fn(|position| self.shown(map, position))
+    }
+
+    /// The number of one position as the map reads it.
+    pub(super) fn shown(&self, map: &Map, position: usize) -> Option<(f64, u16)> {
+        self.value(map, position, position, |raw| raw.real())
     }
 
     /// The numbers where each position takes what another one has, each read in its own way.

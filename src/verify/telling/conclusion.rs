@@ -354,10 +354,9 @@ fn assemblies(profile: &Profile, moment: &Moment) -> Readings {
 }
 
 fn registers(profile: &Profile, visit: &Visit, order: WordOrder) -> Readings {
-    let all: Vec<usize> = (0..profile.elements.len()).collect();
     let mut readings = Readings::new(profile.elements.len());
     for (start, words) in &visit.blocks {
-        decode::registers(profile, &all, *start, words, order, &mut readings);
+        decode::registers(profile, 0..profile.elements.len(), *start, words, order, &mut readings);
     }
     readings
 }
