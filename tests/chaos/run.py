@@ -9,6 +9,7 @@ front of meters refuses, swallows, delays, cuts, drips and repeats. For the last
 each gap can end. Needs the UDP port 2222 of a network to itself, and Linux.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -59,9 +60,10 @@ class Process(Stoppable):
     def strike(self, fault):
         if fault == "killed":
             self.end()
-            # Its pseudo terminal is gone, and the next one may be somebody else's.
+            # Its pseudo terminal is gone, and the next one may be somebody else's. Killed early it had none yet.
             if self.link:
-                os.unlink(self.link)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.link)
         else:
             self.stop()
 
