@@ -237,7 +237,7 @@ impl<C: Connect> Eip<C> {
     }
 
     /// Closes a class 1 connection, on a new session if the old one is found closed. What the meter says to
-    /// it changes nothing for us.
+    /// it, if it says anything, changes nothing for us.
     ///
     /// # Errors
     /// The meter cannot be reached.
@@ -251,15 +251,21 @@ impl<C: Connect> Eip<C> {
                 Err(error) => format!("the Forward Close: {error}"),
             };
             self.log.exchange("class 1", said, &self.seen);
-            if closed.is_ok() {
-                self.session = Some(session);
-                return Ok(());
+            match closed {
+                Ok(_) => {
+                    self.session = Some(session);
+                    return Ok(());
+                }
+                // To wait as long once more would only cost what is to be read after it.
+                Err(SessionError::Timeout { .. }) => return Ok(()),
+                Err(_) => {}
             }
         }
         self.late = None;
         let Wire { stream, .. } = self.way.connect(self.timeouts.connect).await?;
         let mut session = Session::register(stream, self.timeouts.request).await?;
-        session.close_connection(close, self.timeouts.request).await?.ok();
+        // A connection that is not closed ends by itself, for our heartbeats have ended.
+        let _ = session.close_connection(close, self.timeouts.request).await;
         // Nobody asked who answers here, so nothing is read over it.
         session.close().await;
         Ok(())

@@ -131,6 +131,11 @@ impl<C: Connect> Explicit<C> {
         Ok(size)
     }
 
+    /// The size that the device has told of an assembly, if it was asked and did.
+    pub(super) fn known_size(&self, instance: u16) -> Option<u16> {
+        self.sizes.get(&instance).copied().flatten()
+    }
+
     /// The smallest legal size of an assembly, for a device that does not tell.
     pub(super) fn smallest(&self, instance: u16) -> Option<u16> {
         self.legal.smallest(instance)

@@ -55,6 +55,8 @@ mod listen_frames;
 #[cfg(feature = "wire-tests")]
 mod listen_refusals;
 #[cfg(feature = "wire-tests")]
+mod listen_silence;
+#[cfg(feature = "wire-tests")]
 mod soak_faults;
 #[cfg(feature = "wire-tests")]
 mod soak_listen;

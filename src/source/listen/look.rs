@@ -27,6 +27,8 @@ const VENDOR: u16 = 0xFFF5;
 pub(super) enum Miss {
     /// The meter cannot be reached at all; the next gather may try again.
     Unreachable(Failure),
+    /// It can, and a request of this look got no answer, or none that makes sense: nothing was refused.
+    Unanswered(Failure),
     /// It can, and this is what it, or our own network, says.
     Refused(String, NextStep),
 }
@@ -35,7 +37,7 @@ impl From<eip::Miss> for Miss {
     fn from(miss: eip::Miss) -> Self {
         match miss {
             eip::Miss::Failure(failure) => Miss::Unreachable(failure),
-            eip::Miss::Session(error) => Miss::Refused(error.to_string(), NextStep::Later),
+            eip::Miss::Session(error) => Miss::Unanswered(error.into()),
         }
     }
 }
@@ -48,6 +50,8 @@ impl<C: Connect> Listen<C> {
             Err(eip::Miss::Failure(wrong)) if wrong.kind == FailureKind::WrongSize => {
                 return Err(Miss::Refused(wrong.sentence, NextStep::Stop));
             }
+            // What the meter does not give when it is asked it may send all the same.
+            Err(eip::Miss::Failure(_)) if self.explicit.eip.is_open() => self.explicit.known_size(instance),
             size => size?,
         };
         let size = size.or(self.explicit.smallest(instance)).unwrap_or_default();

@@ -231,6 +231,9 @@ impl<C: Connect> Listen<C> {
         match self.look(instance).await {
             Ok(()) => {}
             Err(Miss::Unreachable(failure)) => self.unreachable = Some(failure),
+            Err(Miss::Unanswered(failure)) => {
+                self.put_off(instance, failure.kind, failure.sentence, NextStep::Later);
+            }
             Err(Miss::Refused(reason, step)) => self.postpone(instance, reason, step),
         }
     }
@@ -303,7 +306,7 @@ impl<C: Connect> Listen<C> {
 
     /// Gives a connection up that brought frames, and says why.
     async fn lose(&mut self, instance: u16, reason: String) {
-        let failure = self.unheard(format!("assembly {instance}: {reason}"));
+        let failure = self.unheard().because(format!("assembly {instance}: {reason}"));
         let Some(slot) = self.slots.get_mut(&instance) else { return };
         slot.failure = Some(failure);
         slot.wait = Some(self.settings.waits.shortest);
@@ -326,8 +329,18 @@ impl<C: Connect> Listen<C> {
         }
     }
 
+    /// The meter, or our own network, has said why nothing can be heard.
     fn postpone(&mut self, instance: u16, reason: String, step: NextStep) {
-        let unheard = self.unheard(format!("assembly {instance}: {reason}"));
+        let kind = match step {
+            NextStep::WaitForOwner => self.unheard(),
+            NextStep::Local => FailureKind::Connection,
+            _ => FailureKind::Refused,
+        };
+        self.put_off(instance, kind, reason, step);
+    }
+
+    /// Looks again later, and says so if the reason is new.
+    fn put_off(&mut self, instance: u16, kind: FailureKind, reason: String, step: NextStep) {
         let Some(slot) = self.slots.get_mut(&instance) else { return };
         let Waits { shortest, longest, stop, .. } = self.settings.waits;
         let wait = match step {
@@ -338,11 +351,7 @@ impl<C: Connect> Listen<C> {
         slot.retry_at = Some(Instant::now() + jittered(wait));
         slot.wait = Some(wait);
         let wait = Some(wait);
-        let failure = match step {
-            NextStep::WaitForOwner => unheard,
-            NextStep::Local => FailureKind::Connection.because(format!("assembly {instance}: {reason}")),
-            _ => FailureKind::Refused.because(format!("assembly {instance}: {reason}")),
-        };
+        let failure = kind.because(format!("assembly {instance}: {reason}"));
         if slot.failure.as_ref() != Some(&failure) {
             slot.failure = Some(failure);
             self.notices.push(Notice::Unheard { assembly: instance, reason, retry: wait });
@@ -350,10 +359,10 @@ impl<C: Connect> Listen<C> {
     }
 
     /// No frames: without an owner a listener hears nothing; a connection of our own has none to miss.
-    fn unheard(&self, text: String) -> Failure {
+    fn unheard(&self) -> FailureKind {
         match self.settings.application {
-            Application::ListenOnly => FailureKind::NoOwner.because(text),
-            Application::InputOnly => FailureKind::Timeout.because(text),
+            Application::ListenOnly => FailureKind::NoOwner,
+            Application::InputOnly => FailureKind::Timeout,
         }
     }
 }
