@@ -171,6 +171,18 @@ impl Event {
         }
     }
 
+    /// Whether counters go on from another level than before.
+    pub fn tells_of_another_level(&self) -> bool {
+        matches!(
+            self,
+            Event::CounterReset(_)
+                | Event::CounterRollover(_)
+                | Event::CounterReturned(_)
+                | Event::CounterJumped(_)
+                | Event::MeterSwapped { .. }
+        )
+    }
+
     /// The word in the data: the tag `event`.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -195,6 +195,10 @@ impl Collector {
         };
         found.events.splice(0..0, started);
         self.state.remember(&self.config.name, self.history.record());
+        if found.events.iter().any(Event::tells_of_another_level) {
+            // Not with the next regular save: after a crash it would be told once more, or not at all.
+            self.state.hurry();
+        }
         self.room.share(&room);
         self.report(due, room, found)
     }

@@ -136,3 +136,49 @@ fn what_need_be_said_once_is_said_at_the_first_start_with_a_state_file_only() {
         assert!(log.contains("I! Reading meter \"a\", explicit: realtime and alarm every 10s"), "{log}");
     }
 }
+
+#[test]
+fn a_meter_that_began_anew_while_the_plugin_was_killed_is_said_although_it_has_counted_beyond_what_was_saved()
+{
+    let meters = Simulated::start(1);
+    let (directory, meter) = (scratch("state_reset"), meters.meter(0));
+    let text = format!(
+        "[[inputs.powermonitor_500]]\n{OPTIONS}\ntables = [\"energy\"]\n\
+         intervals = {{ energy = \"200ms\" }}\nconnection = \"modbus\"\n\
+         [[inputs.powermonitor_500.meter]]\nname = \"a\"\naddress = \"{}\"\n",
+        meters.modbus(0)
+    );
+    let config = config(&directory, &text);
+    let start = || Program::start(&["--config", config.to_str().unwrap()]);
+    let wait_for = |program: &mut Program, counted: i64| {
+        program.wait_for("the counter", |line| {
+            line.is("a", "_energy") && line.integer("active_import_wh") == counted
+        });
+    };
+    // The state file knows this.
+    meter.set_counter("active_import_wh", 1_000_000);
+    let mut program = start();
+    wait_for(&mut program, 1_000_000);
+    assert_eq!(program.finish().code, Some(0));
+    // And of this the journal only.
+    let mut program = start();
+    wait_for(&mut program, 1_000_000);
+    meter.set_counter("active_import_wh", 1_000_900);
+    wait_for(&mut program, 1_000_900);
+    let until = Instant::now() + DEADLINE;
+    let journal = directory.join("state.json.log");
+    while !std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("1000900")) {
+        assert!(Instant::now() < until, "never in the journal");
+        std::thread::yield_now();
+    }
+    program.signal(Signal::KILL);
+    program.end();
+    let saved = std::fs::read_to_string(directory.join("state.json")).unwrap();
+    assert!(saved.contains("1000000") && !saved.contains("1000900"), "{saved}");
+
+    meter.set_counter("active_import_wh", 1_000_400);
+    let mut program = start();
+    let reset = program.wait_for("the reset", |line| line.is_event("a", "counter_reset"));
+    assert_eq!((reset.float("before"), reset.float("after")), (1_000_900.0, 1_000_400.0));
+    assert_eq!(program.finish().code, Some(0));
+}

@@ -21,6 +21,7 @@ use crate::meter::reading::milliseconds;
 use crate::meter::{Profile, Readings, Table, TableSet};
 use crate::source::Leftover;
 
+pub mod advance;
 pub mod counters;
 pub mod device;
 pub mod extremes;

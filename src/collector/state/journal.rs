@@ -1,24 +1,40 @@
-//! When tables were read since the state file was last saved, in a file beside it.
+//! What was read since the state file was last saved, in a file beside it: when, and where the counters were.
 //!
 //! The state file is saved once a minute. After a kill or a power failure a gap would begin at what it says, over lines
-//! that exist. So the times of readings are appended to a journal as they come, and merged at the next start. It is not
-//! forced to the disk: a kill of the process loses none of it, and a host that loses power loses what the disk had not.
+//! that exist, and a meter that restarted meanwhile would be compared with a reading of up to a minute before. So what was
+//! read is appended to a journal as it comes, and merged at the next start. It is not forced to the disk: a kill of the
+//! process loses none of it, and a host that loses power loses what the disk had not.
 //!
-//! A line is a JSON object: `{"press-4":{"alarm":1800000000123,"realtime":1800000000118}}`. The last one may be torn and
-//! is then left out. The file is emptied whenever the state file is saved.
+//! A line is a JSON object: the times of readings, or the counters that changed, each with its value and its time.
+//!
+//! ```text
+//! {"counters":{"press-4":{"counters":{"active_import_wh":[4711,1800000000120]}}}}
+//! {"press-4":{"alarm":1800000000123,"realtime":1800000000118}}
+//! ```
+//!
+//! A line that makes no sense is left out, as the last one is that may be torn; the first version wrote times only. The
+//! file is emptied whenever the state file is saved.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
+use super::noted::{Noted, Times};
+use crate::collector::history::advance::Advance;
 use crate::host::file::{self, FileError};
 
-/// When each table of a meter was read, by meter, in ms since the epoch.
-pub(super) type Times = BTreeMap<String, BTreeMap<String, i64>>;
-
-/// No journal grows larger, in bytes: a thousand meters that are read every second write 5 MiB in a minute.
+/// No journal grows larger, in bytes; one that would makes the state file be saved sooner. A thousand meters whose
+/// values are read every second and whose energy every ten write 8 MiB in a minute.
 const LARGEST: u64 = 16 << 20;
+
+/// A line about counters, by meter.
+#[derive(Debug, Serialize, Deserialize)]
+struct Counters<T = BTreeMap<String, Advance>> {
+    counters: T,
+}
 
 /// The journal of a state file.
 #[derive(Debug)]
@@ -34,8 +50,8 @@ impl Journal {
         Journal { path: path(state), file: None, size: 0 }
     }
 
-    /// Appends these times; says whether there is room for more.
-    pub(super) fn append(&mut self, times: &Times) -> Result<bool, FileError> {
+    /// Appends this; says whether there is room for more.
+    pub(super) fn append(&mut self, noted: &Noted) -> Result<bool, FileError> {
         if self.size > LARGEST {
             return Ok(false);
         }
@@ -50,8 +66,15 @@ impl Journal {
                 none.insert(file)
             }
         };
-        serde_json::to_writer(&mut line, times).map_err(std::io::Error::from)?;
-        line.push(b'\n');
+        let Noted { times, counters } = noted;
+        if !counters.is_empty() {
+            serde_json::to_writer(&mut line, &Counters { counters }).map_err(std::io::Error::from)?;
+            line.push(b'\n');
+        }
+        if !times.is_empty() {
+            serde_json::to_writer(&mut line, times).map_err(std::io::Error::from)?;
+            line.push(b'\n');
+        }
         if let Err(error) = file.write_all(&line) {
             self.file = None;
             return Err(error.into());
@@ -72,27 +95,20 @@ impl Journal {
     }
 }
 
-/// What the journal beside a state file says; the newest time of each table.
-pub(super) fn read(state: &Path) -> Times {
-    // Without it gaps begin where the state file says: nothing that a person could do anything about.
+/// What the journal beside a state file says: the newest of each.
+pub(super) fn read(state: &Path) -> Noted {
+    // Without it the state file must do: nothing that a person could do anything about.
     let bytes = file::read(&path(state)).unwrap_or_default();
-    let mut times = Times::new();
+    let mut noted = Noted::default();
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
     for line in bytes[..whole].split(|byte| *byte == b'\n') {
-        let line: Times = serde_json::from_slice(line).unwrap_or_default();
-        for (meter, tables) in line {
-            take_newer(times.entry(meter).or_default(), tables);
+        if let Ok(times) = serde_json::from_slice::<Times>(line) {
+            times.into_iter().for_each(|(meter, tables)| noted.were_read(meter, tables));
+        } else if let Ok(Counters { counters }) = serde_json::from_slice::<Counters>(line) {
+            counters.into_iter().for_each(|(meter, advance)| noted.counted(meter, advance));
         }
     }
-    times
-}
-
-/// Takes over the times that are newer.
-pub(super) fn take_newer(known: &mut BTreeMap<String, i64>, tables: BTreeMap<String, i64>) {
-    for (table, at) in tables {
-        let newest = known.entry(table).or_insert(at);
-        *newest = at.max(*newest);
-    }
+    noted
 }
 
 fn path(state: &Path) -> PathBuf {

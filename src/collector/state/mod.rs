@@ -20,10 +20,10 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::history::Record;
-use super::history::record::note;
 use crate::host::file;
 
 mod journal;
+mod noted;
 mod place;
 mod saver;
 mod stored;
@@ -31,7 +31,8 @@ mod stored;
 mod tests;
 mod trouble;
 
-use journal::{Journal, Times};
+use journal::Journal;
+use noted::Noted;
 use place::{Opened, Place};
 use saver::Saver;
 use stored::Stored;
@@ -49,7 +50,7 @@ struct Inner {
     said: BTreeSet<String>,
     changed: bool,
     /// What the journal does not have yet.
-    read: Times,
+    read: Noted,
 }
 
 /// The state of all meters, shared by their tasks.
@@ -168,11 +169,11 @@ impl State {
 impl Memory {
     fn new() -> Memory {
         let Stored { originator, meters, said, .. } = Stored::new();
-        let (place, begun, changed, read) = (None, false, false, Times::new());
+        let (place, begun, changed, read) = (None, false, false, Noted::default());
         Memory(Arc::new(Mutex::new(Inner { place, originator, begun, meters, said, changed, read })))
     }
 
-    /// Remembers a meter; says whether a table was read, and the state is kept somewhere.
+    /// Remembers a meter; says whether anything was read, and the state is kept somewhere.
     fn remember(&self, meter: &str, record: &Record) -> bool {
         let mut inner = self.lock();
         let Inner { meters, place, changed, read, .. } = &mut *inner;
@@ -180,18 +181,7 @@ impl Memory {
             meters.insert(meter.to_owned(), Record::default());
         }
         let Some(known) = meters.get_mut(meter).filter(|known| *known != record) else { return false };
-        let mut told = false;
-        if place.is_some() {
-            let news =
-                record.last_read_ms.iter().filter(|(table, at)| known.last_read_ms.get(*table) != Some(*at));
-            for (table, at) in news {
-                if !read.contains_key(meter) {
-                    read.insert(meter.to_owned(), BTreeMap::new());
-                }
-                read.get_mut(meter).into_iter().for_each(|read| _ = note(read, table, *at));
-                told = true;
-            }
-        }
+        let told = place.is_some() && read.take(meter, known, record);
         known.become_like(record);
         *changed = true;
         told
@@ -203,7 +193,7 @@ impl Memory {
     }
 
     /// What was read since the last call.
-    fn take_read(&self) -> Times {
+    fn take_read(&self) -> Noted {
         std::mem::take(&mut self.lock().read)
     }
 
@@ -238,9 +228,9 @@ impl Memory {
         text.and_then(|text| file::replace(&place.path, &text)).map(|()| true).map_err(|why| {
             let mut inner = self.lock();
             inner.changed = true;
-            for (meter, tables) in read {
-                journal::take_newer(inner.read.entry(meter).or_default(), tables);
-            }
+            // What came meanwhile is newer.
+            let later = std::mem::replace(&mut inner.read, read);
+            inner.read.extend(later);
             Trouble::Unwritten { path: place.path.clone(), why }
         })
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::journal::{Times, take_newer};
+use super::noted::{Noted, take_newer};
 use crate::collector::history::Record;
 use crate::host::file::FileError;
 use crate::meter::reading::milliseconds;
@@ -98,10 +98,13 @@ impl Stored {
         Ok(stored)
     }
 
-    /// Takes in what the journal knows: when tables were read since the file was saved.
-    pub(super) fn were_read(&mut self, times: Times) {
-        for (meter, tables) in times {
+    /// Takes in what the journal knows: what was read since the file was saved.
+    pub(super) fn were_read(&mut self, noted: Noted) {
+        for (meter, tables) in noted.times {
             take_newer(&mut self.meters.entry(meter).or_default().last_read_ms, tables);
+        }
+        for (meter, advance) in noted.counters {
+            advance.apply(self.meters.entry(meter).or_default());
         }
     }
 

@@ -1,6 +1,7 @@
 //! What an operator may rely on when the program, the host or the disk fails.
 
 use super::*;
+use crate::collector::history::counters::track::Track;
 
 /// A day in ms.
 const DAY: i64 = 24 * 3_600_000;
@@ -74,7 +75,7 @@ fn what_cannot_be_used_is_kept_under_another_name_and_said() {
         let path = scratch("aside");
         std::fs::write(&path, text).unwrap();
         let times = [("a".to_owned(), [("realtime".to_owned(), now())].into())].into();
-        Journal::beside(&path).append(&times).unwrap();
+        Journal::beside(&path).append(&Noted { times, ..Noted::default() }).unwrap();
         let (state, said) = open(&path, &["a"]);
         assert_eq!(state.record("a"), None, "the journal goes on from what was set aside");
         assert!(said.contains(reason) && said.contains(aside) && said.lines().count() == 1, "{said}");
@@ -227,4 +228,85 @@ fn after_a_kill_what_was_read_last_is_known_and_a_torn_line_costs_nothing_else()
     state.remember("a", &read_at(now()));
     state.finish(Duration::from_secs(60));
     assert_eq!(std::fs::metadata(&journal).unwrap().len(), 0, "the state file knows all of it");
+}
+
+/// A meter whose counters stand here since this time; `since` is when their level moved last.
+fn counted(at: i64, since: i64, counters: &[(&str, i64)]) -> Record {
+    let tracks = counters.iter().map(|(name, value)| ((*name).to_owned(), Track::begin(*value, at)));
+    Record {
+        last_read_ms: BTreeMap::from([("energy".to_owned(), at)]),
+        counters: counters.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+        counter_tracks: tracks.collect(),
+        counting_since_ms: since,
+        ..Record::default()
+    }
+}
+
+#[test]
+fn after_a_kill_the_next_process_compares_with_the_counters_that_were_read_last() {
+    let path = scratch("counters");
+    let begin = now() - 50_000;
+    write(
+        &path,
+        &[
+            ("a", counted(begin, 0, &[("import", 1000), ("export", 5)])),
+            ("b", counted(begin, 9, &[("import", 7)])),
+        ],
+    );
+    let (state, _) = open(&path, &["a", "b", "c"]);
+    let journal = file::beside(&path, ".log");
+    let steps = [
+        ("a", counted(begin + 10_000, 0, &[("import", 1300), ("export", 5)])),
+        ("a", counted(begin + 20_000, 0, &[("import", 1600), ("export", 5)])),
+        // This one began anew, and the first is known to nobody.
+        ("b", counted(begin + 20_000, begin + 20_000, &[("import", 3)])),
+        ("c", counted(begin + 20_000, 0, &[("import", 0), ("export", 17)])),
+    ];
+    for (meter, record) in &steps {
+        state.remember(meter, record);
+        let until = std::time::Instant::now() + Duration::from_secs(60);
+        let at = record.last_read_ms["energy"].to_string();
+        let noted = |text: String| {
+            text.lines().any(|line| line.contains(&at) && line.contains(&format!("\"{meter}\"")))
+        };
+        while !std::fs::read_to_string(&journal).is_ok_and(noted) {
+            assert!(std::time::Instant::now() < until, "never in the journal: {record:?}");
+            std::thread::yield_now();
+        }
+    }
+    drop(state);
+    let lines = std::fs::read_to_string(&journal).unwrap();
+    assert!(!lines.contains("export\":[5"), "what did not change is not written: {lines}");
+    // What a version before this one wrote; what a disk has made of a line; the last one is torn.
+    let old = format!("{{\"a\":{{\"energy\":{}}}}}", begin + 21_000);
+    let damaged =
+        "{\"counters\":{\"a\":{\"counters\":{\"import\":[12,\"x\"]}}}}\n{\"counters\":{\"a\":7}}\n\0\0\u{1}";
+    let torn = "{\"counters\":{\"a\":{\"counters\":{\"import\":[99";
+    std::fs::write(&journal, format!("{lines}{old}\n{damaged}\n{torn}")).unwrap();
+    let (state, said) = open(&path, &["a", "b", "c"]);
+    assert_eq!(said, "");
+    let counter =
+        |meter: &str, name: &str| state.record(meter).and_then(|record| record.counters.get(name).copied());
+    assert_eq!((counter("a", "import"), counter("a", "export")), (Some(1600), Some(5)));
+    assert_eq!((counter("c", "import"), counter("c", "export")), (Some(0), Some(17)));
+    let [a, b] = ["a", "b"].map(|meter| state.record(meter).unwrap());
+    assert_eq!((a.last_read_ms["energy"], a.counter_tracks["import"].at()), (begin + 21_000, begin + 20_000));
+    assert_eq!((b.counters["import"], b.counting_since_ms), (3, begin + 20_000));
+}
+
+#[test]
+fn a_journal_that_was_not_emptied_in_time_brings_no_counter_back_to_an_earlier_value() {
+    let path = scratch("stale");
+    let begin = now() - 50_000;
+    let later = counted(begin + 20_000, begin + 15_000, &[("import", 3)]);
+    write(&path, &[("a", later.clone()), ("b", counted(begin + 20_000, 0, &[("import", 2000)]))]);
+    let mut noted = Noted::default();
+    for meter in ["a", "b"] {
+        let before = counted(begin, 0, &[("import", 1000)]);
+        assert!(noted.take(meter, &before, &counted(begin + 10_000, 0, &[("import", 1500)])));
+    }
+    Journal::beside(&path).append(&noted).unwrap();
+    let (state, _) = open(&path, &["a", "b"]);
+    assert_eq!(state.record("a"), Some(later));
+    assert_eq!(state.record("b").unwrap().counters["import"], 2000);
 }

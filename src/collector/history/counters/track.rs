@@ -83,6 +83,16 @@ impl Track {
         Track { at, blank: now == 0, ..Track::default() }
     }
 
+    /// When the believed value was read, in ms since the epoch; 0 when that is not known.
+    pub fn at(&self) -> i64 {
+        self.at
+    }
+
+    /// A value was believed since, at this time.
+    pub fn went_on(&mut self, at: i64) {
+        (self.at, self.odd, self.blank) = (at, None, false);
+    }
+
     /// Whether this reading cannot follow the value that is believed.
     pub fn is_odd(&self, known: i64, now: i64, at: i64, limits: &Limits) -> bool {
         let rise = now.saturating_sub(known);

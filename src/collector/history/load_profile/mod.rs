@@ -201,9 +201,7 @@ impl LoadProfile {
 
     /// Another meter answers: its counters have nothing to do with those before.
     pub fn began_anew(&mut self) {
-        if let Some(running) = &mut self.running {
-            running.anew = true;
-        }
+        self.running.iter_mut().for_each(Running::began_anew);
     }
 
     /// The clock was set, forward by this many ms: what was read was read at other times than was thought. No
@@ -273,6 +271,11 @@ impl LoadProfile {
 }
 
 impl Running {
+    /// The next reading's counters are not at the level of those before.
+    pub fn began_anew(&mut self) {
+        self.anew = true;
+    }
+
     /// Whether its numbers are ones that were written here: a state file can be edited.
     fn is_sane(&self) -> bool {
         let times = [self.from, self.start, self.last, self.unknown, self.behind_since.unwrap_or(0)];
