@@ -12,6 +12,8 @@ use crate::host::clock;
 
 /// Less is how clocks drift and are disciplined between two looks, in ms.
 const SMALLEST_STEP: i64 = 2000;
+/// No stamp is further ahead of the clock.
+const MOST_AHEAD: Duration = Duration::from_secs(2);
 
 /// The two clocks of a host.
 pub trait Clock: fmt::Debug + Send + Sync {
@@ -41,6 +43,7 @@ impl Clock for HostClock {
 pub struct WallClock {
     clock: Arc<dyn Clock>,
     seen: Option<(SystemTime, Duration)>,
+    stamped: Option<SystemTime>,
 }
 
 impl Default for WallClock {
@@ -52,12 +55,22 @@ impl Default for WallClock {
 impl WallClock {
     /// Watches these clocks.
     pub fn watching(clock: Arc<dyn Clock>) -> WallClock {
-        WallClock { clock, seen: None }
+        WallClock { clock, seen: None, stamped: None }
     }
 
     /// The time now.
     pub fn now(&self) -> SystemTime {
         self.clock.wall()
+    }
+
+    /// The time of what is told now and was not read at any time of its own. Two such times differ at this precision,
+    /// also after a standstill, when what is due follows at once: a database has room for one line of a time. Only a clock
+    /// that is set back shows times again, and a precision coarser than the `interval` wants that.
+    pub fn stamp(&mut self, precision: Duration, interval: Duration) -> SystemTime {
+        let (now, most) = (self.now(), interval.min(MOST_AHEAD));
+        let next = self.stamped.and_then(|before| before.checked_add(precision));
+        let next = next.filter(|next| next.duration_since(now).is_ok_and(|ahead| ahead <= most));
+        *self.stamped.insert(next.unwrap_or(now))
     }
 
     /// By how many ms the wall clock was set since the last look, forward or (negative) back.
@@ -92,6 +105,41 @@ fn ms(duration: Duration) -> i64 {
 mod tests {
     use super::*;
     use std::time::UNIX_EPOCH;
+
+    /// A clock that shows what it is told.
+    #[derive(Debug, Default)]
+    struct Shows(std::sync::Mutex<Duration>);
+
+    impl Clock for Shows {
+        fn wall(&self) -> SystemTime {
+            UNIX_EPOCH + *self.0.lock().unwrap()
+        }
+
+        fn since_boot(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    #[test]
+    fn what_is_told_at_once_after_a_standstill_has_a_time_of_its_own_at_the_precision_of_its_lines() {
+        let (shows, second) = (Arc::new(Shows::default()), Duration::from_secs(1));
+        let mut clock = WallClock::watching(shows.clone());
+        let mut stamp = |micros: u64, precision| {
+            *shows.0.lock().unwrap() = Duration::from_micros(micros);
+            crate::lines::timestamp(clock.stamp(precision, second), precision)
+        };
+        for precision in [Duration::from_millis(1), Duration::from_micros(1)] {
+            let mut last = 0;
+            // 10 s, then three within 20 µs, then one that is nearly in time, and a small step back.
+            for micros in [10_000_000, 20_000_100, 20_000_110, 20_000_120, 21_000_000, 20_900_000] {
+                let at = stamp(micros, precision);
+                assert!(at > last, "{micros}: {at} after {last} at {precision:?}");
+                last = at;
+            }
+        }
+        assert_ne!(stamp(30_000_100, second), stamp(30_000_110, second));
+        assert_eq!(stamp(5_000_000, second), 5_000_000_000, "a clock that was set back is followed");
+    }
 
     #[test]
     fn a_clock_that_was_set_is_told_from_time_that_passed() {

@@ -171,7 +171,8 @@ impl Event {
         }
     }
 
-    /// Whether counters go on from another level than before.
+    /// Whether counters go on from another level than before: what is saved must not be older than that, or a crash would
+    /// have it told once more.
     pub fn tells_of_another_level(&self) -> bool {
         matches!(
             self,

@@ -196,7 +196,6 @@ impl Collector {
         found.events.splice(0..0, started);
         self.state.remember(&self.config.name, self.history.record());
         if found.events.iter().any(Event::tells_of_another_level) {
-            // Not with the next regular save: after a crash it would be told once more, or not at all.
             self.state.hurry();
         }
         self.room.share(&room);
@@ -211,16 +210,16 @@ impl Collector {
     }
 
     /// The counters once more, for those who saw them last some gathers ago; nothing is read.
-    pub fn last_word(&self) -> Report {
+    pub fn last_word(&mut self) -> Report {
         let nothing = Arc::new(Readings::new(self.config.profile.elements.len()));
         self.report(Due { traffic: true, ..Due::default() }, nothing, Found::default())
     }
 
-    fn report(&self, due: Due, readings: Arc<Readings>, found: Found) -> Report {
+    fn report(&mut self, due: Due, readings: Arc<Readings>, found: Found) -> Report {
         let Found { read, samples, sampled, failures, notices, events, intervals, device_due } = found;
         Report {
             config: self.config.clone(),
-            at: self.clock.now(),
+            at: self.clock.stamp(self.config.precision, self.config.interval),
             due: due.tables.union(due.beside),
             status_due: due.status,
             traffic_due: due.traffic,
@@ -295,11 +294,9 @@ impl Collector {
         if tables.is_empty() {
             return (Found::default(), Vec::new());
         }
-        let mut wanted = tables;
-        if self.device.is_due(Instant::now()) {
-            wanted.insert(Table::Info);
-        }
-        self.put(wanted, readings).await
+        let due = self.device.is_due(Instant::now());
+        let info = if due { Table::Info.into() } else { TableSet::EMPTY };
+        self.put(tables.union(info), readings).await
     }
 
     /// Puts one question to the meter's own connection and says what happened to that.
@@ -341,9 +338,7 @@ impl Collector {
 
     /// Notes how the meter was read just now, if it was; says so when it was read in another way before.
     fn follow_link(&mut self, after: Link) -> Option<Event> {
-        if after == Link::None {
-            return None;
-        }
+        let after = Some(after).filter(|after| *after != Link::None)?;
         let before = std::mem::replace(&mut self.link, after);
         let changed = before != Link::None && before != after;
         changed.then_some(Event::ConnectionChanged { before, after })
