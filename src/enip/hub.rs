@@ -7,40 +7,30 @@
 //!              receive none of them on Unix
 //! ```
 //!
-//! Frames find their [`Stream`] by connection ID; the stream checks the source address. The kernel notes when
-//! each came, so that whoever judges silence takes in first what waits in the socket. Frames of a connection
-//! that nobody knows yet are remembered for a while: in a group that is joined already they come before the
-//! reply that names them. A socket lives as long as a connection uses it.
+//! What arrives goes into an [`Inbox`], by the thread of a [`Receiver`] or by whoever judges silence. A socket lives as
+//! long as a connection uses it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::class1::{Frame, HEARTBEAT_LEN, PORT};
+use super::inbox::Inbox;
+use super::receiver::Receiver;
 use super::stream::Stream;
 use crate::host::{datagram, sockets};
 
 /// DSCP 47, for heartbeats, in the six upper bits of the type-of-service byte.
 const SCHEDULED_TOS: u32 = 47 << 2;
-/// Longest datagram a meter sends: 20 bytes of frame and at most 509 of data.
-const LONGEST: usize = 1024;
 /// What a socket may hold while the process is busy: a second of hundreds of connections.
 const RECEIVE_BUFFER: usize = 1 << 20;
-/// Frames that nobody knows yet, remembered of one group.
-const MOST_STRAYS: usize = 64;
-/// Datagrams taken in before anybody else has a turn.
-const AT_ONCE: usize = 256;
-/// Datagrams that wait in a full socket, at most.
-const MOST_WAITING: usize = 16 * 1024;
-/// After an error that may come again at once.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Why no frames can be received.
 #[derive(Debug, thiserror::Error)]
@@ -81,109 +71,10 @@ pub struct Hub {
 #[derive(Debug, Default)]
 struct Inner {
     senders: HashMap<Ipv4Addr, Weak<UdpSocket>>,
-    groups: HashMap<(SocketAddrV4, Ipv4Addr), Weak<Group>>,
-}
-
-/// One joined group.
-#[derive(Debug)]
-struct Group {
-    inbox: Arc<Inbox>,
-    task: AbortHandle,
-}
-
-/// Its socket, and who gets what comes.
-#[derive(Debug)]
-struct Inbox {
-    socket: UdpSocket,
-    streams: Mutex<Vec<Weak<Stream>>>,
-    strays: Mutex<VecDeque<Stray>>,
-}
-
-/// A frame that belongs to no connection, so far.
-#[derive(Debug, Clone, Copy)]
-struct Stray {
-    connection: u32,
-    sequence: u32,
-    source: Ipv4Addr,
-    at: Instant,
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Inbox {
-    /// Takes in what waits in the socket, whatever the runtime knows of it.
-    fn drain(&self) {
-        let _ = self.take_in(MOST_WAITING, datagram::receive);
-    }
-
-    /// Takes in what has arrived, at most so many datagrams; returns whether there may be more.
-    ///
-    /// # Errors
-    /// What the system says of the socket.
-    fn take_in(
-        &self,
-        most: usize,
-        receive: fn(&UdpSocket, &mut [u8]) -> io::Result<datagram::Received>,
-    ) -> io::Result<bool> {
-        let mut bytes = [0; LONGEST];
-        let now = (Instant::now(), SystemTime::now());
-        for _ in 0..most {
-            match receive(&self.socket, &mut bytes) {
-                Ok((length, from, at)) => {
-                    // The kernel has another clock than the one that is never set.
-                    let ago = now.1.duration_since(at).unwrap_or_default();
-                    let came = now.0.checked_sub(ago).unwrap_or(now.0);
-                    self.take(&bytes[..length], *from.ip(), (came, at));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(true)
-    }
-
-    /// Hands a datagram to its stream.
-    fn take(&self, bytes: &[u8], source: Ipv4Addr, at: (Instant, SystemTime)) {
-        let Some(frame) = Frame::decode(bytes) else {
-            // Whose it would be nobody knows; it is evidence for one connection of the meter that sent it.
-            let refuse =
-                |stream: &Weak<Stream>| stream.upgrade().is_some_and(|stream| stream.refuse(bytes, source));
-            lock(&self.streams).iter().any(refuse);
-            return;
-        };
-        let mut known = false;
-        lock(&self.streams).retain(|stream| match stream.upgrade() {
-            Some(stream) => {
-                if stream.is(frame.connection) {
-                    stream.accept(&frame, source, at);
-                    known = true;
-                }
-                true
-            }
-            None => false,
-        });
-        if !known {
-            let mut strays = lock(&self.strays);
-            if strays.len() == MOST_STRAYS {
-                strays.pop_front();
-            }
-            let Frame { connection, sequence, .. } = frame;
-            strays.push_back(Stray { connection, sequence, source, at: at.0 });
-        }
-    }
-
-    /// Lets a stream have its frames from now on, and know of those that came before.
-    fn welcome(&self, stream: &Arc<Stream>) {
-        self.drain();
-        for stray in lock(&self.strays).iter().filter(|stray| stream.is(stray.connection)) {
-            stream.missed(stray.sequence, stray.source, stray.at);
-        }
-        lock(&self.streams).push(Arc::downgrade(stream));
-    }
+    /// The joined groups, each on the interface of a local address.
+    groups: HashMap<(SocketAddrV4, Ipv4Addr), Weak<Inbox>>,
+    /// From the first group on.
+    receiver: Option<Receiver>,
 }
 
 /// A connection's place at the hub: dropping it stops its heartbeats and leaves its group.
@@ -192,13 +83,13 @@ pub struct Attached {
     /// The receiving end.
     pub stream: Arc<Stream>,
     heartbeat: AbortHandle,
-    group: Arc<Group>,
+    inbox: Arc<Inbox>,
 }
 
 impl Attached {
     /// Takes in what waits in the socket, before anybody judges what has not come.
     pub fn drain(&self) {
-        self.group.inbox.drain();
+        self.inbox.drain();
     }
 }
 
@@ -248,11 +139,11 @@ impl Hub {
             return Err(HubError::Group(group));
         }
         let stream = Arc::new(stream);
-        let group = self.group(group, *local.ip())?;
-        group.inbox.welcome(&stream);
-        let beat = beat(sender.0, heartbeat, stream.clone(), group.inbox.clone());
+        let inbox = self.group(group, *local.ip())?;
+        inbox.welcome(&stream);
+        let beat = beat(sender.0, heartbeat, stream.clone(), inbox.clone());
         let heartbeat = tokio::spawn(beat).abort_handle();
-        Ok(Attached { stream, heartbeat, group })
+        Ok(Attached { stream, heartbeat, inbox })
     }
 
     fn sender(&self, local: Ipv4Addr) -> Result<Arc<UdpSocket>, HubError> {
@@ -266,19 +157,25 @@ impl Hub {
         Ok(socket)
     }
 
-    fn group(&self, group: SocketAddrV4, local: Ipv4Addr) -> Result<Arc<Group>, HubError> {
+    fn group(&self, group: SocketAddrV4, local: Ipv4Addr) -> Result<Arc<Inbox>, HubError> {
         let mut inner = lock(&self.inner);
         inner.groups.retain(|_, known| known.strong_count() > 0);
         if let Some(known) = inner.groups.get(&(group, local)).and_then(Weak::upgrade) {
             return Ok(known);
         }
-        let socket = multicast(group, local).map_err(|error| failed(error, *group.ip(), local))?;
+        let failed = |error| failed(error, *group.ip(), local);
+        let mut socket = multicast(group, local).map_err(failed)?;
         datagram::note_times(&socket);
-        let inbox = Arc::new(Inbox { socket, streams: Mutex::default(), strays: Mutex::default() });
-        let task = tokio::spawn(receive(inbox.clone())).abort_handle();
-        let joined = Arc::new(Group { inbox, task });
-        inner.groups.insert((group, local), Arc::downgrade(&joined));
-        Ok(joined)
+        let receiver = match inner.receiver.take() {
+            Some(receiver) => receiver,
+            None => Receiver::start().map_err(failed)?,
+        };
+        let receiver = inner.receiver.insert(receiver);
+        let watched = receiver.watch(&mut socket).map_err(failed)?;
+        let inbox = Arc::new(Inbox::new(socket));
+        watched.into(&inbox);
+        inner.groups.insert((group, local), Arc::downgrade(&inbox));
+        Ok(inbox)
     }
 }
 
@@ -309,22 +206,6 @@ async fn beat(socket: Arc<UdpSocket>, heartbeat: Heartbeat, stream: Arc<Stream>,
     }
 }
 
-/// Takes a group's frames in as they come.
-async fn receive(inbox: Arc<Inbox>) {
-    loop {
-        let more = match inbox.socket.readable().await {
-            Ok(()) => inbox.take_in(AT_ONCE, datagram::try_receive),
-            Err(error) => Err(error),
-        };
-        match more {
-            Ok(true) => tokio::task::yield_now().await,
-            Ok(false) => {}
-            // It may come again at once, for as long as it lasts.
-            Err(_) => sleep(PAUSE).await,
-        }
-    }
-}
-
 /// Why there is no socket for this group on this address.
 fn failed(error: io::Error, group: Ipv4Addr, local: Ipv4Addr) -> HubError {
     match sockets::is_taken(&error) {
@@ -342,7 +223,7 @@ fn unicast(local: Ipv4Addr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-fn multicast(group: SocketAddrV4, local: Ipv4Addr) -> io::Result<UdpSocket> {
+fn multicast(group: SocketAddrV4, local: Ipv4Addr) -> io::Result<mio::net::UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     // Other listeners on this host have sockets for the same group.
     socket.set_reuse_address(true)?;
@@ -351,7 +232,7 @@ fn multicast(group: SocketAddrV4, local: Ipv4Addr) -> io::Result<UdpSocket> {
     // As much as the system allows.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket.into())
+    Ok(mio::net::UdpSocket::from_std(socket.into()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

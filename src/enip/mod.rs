@@ -12,6 +12,8 @@
 //! refusal       why a meter refuses one, and what to do next
 //! class1        frames and heartbeats on UDP
 //! stream        one listened connection: which frames count, and the newest
+//! inbox         what comes for a multicast group, to its streams
+//! receiver      the thread that takes it in
 //! hub           the UDP sockets: frames in, heartbeats out
 //!
 //! tag       tags of a Logix controller: names, routes, reads of one or several
@@ -27,9 +29,11 @@ pub mod class1;
 pub mod forward_open;
 pub mod hub;
 pub mod identity;
+mod inbox;
 pub mod list_identity;
 pub mod message;
 pub mod packet;
+mod receiver;
 pub mod refusal;
 pub mod session;
 pub mod status;

@@ -136,11 +136,6 @@ impl Stream {
         &self.agreed
     }
 
-    /// Whether frames with this connection ID are meant for this connection.
-    pub fn is(&self, connection: u32) -> bool {
-        self.agreed.connection == connection
-    }
-
     /// Notes a frame of this connection that came before anybody was there to take it in.
     pub fn missed(&self, sequence: u32, source: Ipv4Addr, at: Instant) {
         if source != self.agreed.source {

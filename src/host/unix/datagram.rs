@@ -6,45 +6,53 @@ use std::net::SocketAddrV4;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use mio::net::UdpSocket;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt};
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
 
 /// Lets a socket note when each datagram came. A system that does not offer it gives the time of reading.
 pub fn note_times(socket: &UdpSocket) {
     let _ = setsockopt(socket, sockopt::ReceiveTimestampns, &true);
 }
 
-/// A datagram: its length, its sender, and when it came.
-pub type Received = (usize, SocketAddrV4, SystemTime);
+/// Longest datagram that is taken whole: a meter sends 20 bytes of frame and at most 509 of data.
+const LONGEST: usize = 1024;
 
-/// Takes one datagram that the runtime knows to have arrived.
-///
-/// # Errors
-/// [`io::ErrorKind::WouldBlock`] when there is none, or when the runtime has not asked the system since it came; what
-/// else the system says.
-pub fn try_receive(socket: &UdpSocket, bytes: &mut [u8]) -> io::Result<Received> {
-    socket.try_io(Interest::READABLE, || receive(socket, bytes))
+/// Room for one datagram and its time.
+#[derive(Debug)]
+pub struct Room {
+    bytes: Box<[u8; LONGEST]>,
+    control: Vec<u8>,
 }
 
-/// Takes one datagram that has arrived, whatever the runtime knows of it: after the process stood still, tasks may run
-/// before it has asked the system.
-///
-/// # Errors
-/// [`io::ErrorKind::WouldBlock`] when there is none; what else the system says.
-pub fn receive(socket: &UdpSocket, bytes: &mut [u8]) -> io::Result<Received> {
-    let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
-    let mut pieces = [IoSliceMut::new(bytes)];
-    let flags = MsgFlags::MSG_DONTWAIT;
-    let received = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut pieces, Some(&mut control), flags)?;
-    let mut at = None;
-    for message in received.cmsgs()? {
-        if let ControlMessageOwned::ScmTimestampns(time) = message {
-            let seconds = Duration::from_secs(u64::try_from(time.tv_sec()).unwrap_or_default());
-            let rest = Duration::from_nanos(u64::try_from(time.tv_nsec()).unwrap_or_default());
-            at = UNIX_EPOCH.checked_add(seconds + rest);
-        }
+impl Default for Room {
+    fn default() -> Room {
+        Room { bytes: Box::new([0; LONGEST]), control: nix::cmsg_space!(nix::sys::time::TimeSpec) }
     }
-    let from = received.address.ok_or(io::ErrorKind::InvalidData)?;
-    Ok((received.bytes, from.into(), at.unwrap_or_else(SystemTime::now)))
+}
+
+/// A datagram: its bytes, its sender, and when it came.
+pub type Received<'r> = (&'r [u8], SocketAddrV4, SystemTime);
+
+impl Room {
+    /// Takes one datagram that has arrived.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when there is none; what else the system says.
+    pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<Received<'_>> {
+        let Room { bytes, control } = self;
+        let mut pieces = [IoSliceMut::new(&mut bytes[..])];
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let received = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut pieces, Some(control), flags)?;
+        let mut at = None;
+        for message in received.cmsgs()? {
+            if let ControlMessageOwned::ScmTimestampns(time) = message {
+                let seconds = Duration::from_secs(u64::try_from(time.tv_sec()).unwrap_or_default());
+                let rest = Duration::from_nanos(u64::try_from(time.tv_nsec()).unwrap_or_default());
+                at = UNIX_EPOCH.checked_add(seconds + rest);
+            }
+        }
+        let from = received.address.ok_or(io::ErrorKind::InvalidData)?;
+        let length = received.bytes;
+        Ok((&bytes[..length], from.into(), at.unwrap_or_else(SystemTime::now)))
+    }
 }

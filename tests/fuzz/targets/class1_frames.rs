@@ -30,7 +30,7 @@ pub(crate) fn run(data: &[u8]) {
         let mut again = Vec::new();
         frame.encode(&mut again);
         assert_eq!(again[..], datagram[..again.len()]);
-        if stream.is(frame.connection) {
+        if stream.agreed().connection == frame.connection {
             ours += 1;
             if frame.data.len() == SIZE {
                 good.push(frame.data.to_vec());
