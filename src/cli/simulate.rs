@@ -234,12 +234,23 @@ pub struct LineArgs {
 /// Units of power, in W.
 const POWERS: [(&str, f64); 4] = [("MW", 1e6), ("kW", 1e3), ("mW", 1e-3), ("W", 1.0)];
 
+/// What is wrong with a power.
+#[derive(Debug, thiserror::Error)]
+enum PowerError {
+    #[error("a power needs a unit: 300W, 1kW, 2.5MW")]
+    NoUnit,
+    #[error("{0:?} is not a number")]
+    NoNumber(String),
+    #[error("a power is above 0")]
+    NotAbove,
+}
+
 /// A power with its unit, in W.
-fn watts(text: &str) -> Result<f64, String> {
+fn watts(text: &str) -> Result<f64, PowerError> {
     let (number, worth) = POWERS
         .iter()
         .find_map(|(unit, worth)| Some((text.strip_suffix(unit)?, *worth)))
-        .ok_or_else(|| "a power needs a unit: 300W, 1kW, 2.5MW".to_owned())?;
-    let number: f64 = number.trim().parse().map_err(|_| format!("{number:?} is not a number"))?;
-    if number.is_finite() && number > 0.0 { Ok(number * worth) } else { Err("a power is above 0".to_owned()) }
+        .ok_or(PowerError::NoUnit)?;
+    let number: f64 = number.trim().parse().map_err(|_| PowerError::NoNumber(number.to_owned()))?;
+    if number.is_finite() && number > 0.0 { Ok(number * worth) } else { Err(PowerError::NotAbove) }
 }

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::duration;
 use super::serial::SerialArgs;
+use crate::config::DurationError;
 use crate::meter::WordOrder;
 
 /// Options of `verify`.
@@ -82,16 +83,23 @@ pub struct VerifyArgs {
 /// The maker has tested explicit reads at this interval.
 const SHORTEST: Duration = Duration::from_millis(200);
 
-fn interval(text: &str) -> Result<Duration, String> {
-    let interval = duration(text).map_err(|error| error.to_string())?;
-    (interval >= SHORTEST).then_some(interval).ok_or_else(|| {
-        "the maker has tested explicit reads every 200 ms, so the interval is 200ms at least".to_owned()
-    })
+/// What is wrong with a time.
+#[derive(Debug, thiserror::Error)]
+enum TimeError {
+    #[error(transparent)]
+    Duration(#[from] DurationError),
+    #[error("the maker has tested explicit reads every 200 ms, so the interval is 200ms at least")]
+    TooShort,
+    #[error("write how long to read, such as 10m")]
+    None,
 }
 
-fn lasting(text: &str) -> Result<Duration, String> {
-    let time = duration(text).map_err(|error| error.to_string())?;
-    (!time.is_zero()).then_some(time).ok_or_else(|| "write how long to read, such as 10m".to_owned())
+fn interval(text: &str) -> Result<Duration, TimeError> {
+    Some(duration(text)?).filter(|interval| *interval >= SHORTEST).ok_or(TimeError::TooShort)
+}
+
+fn lasting(text: &str) -> Result<Duration, TimeError> {
+    Some(duration(text)?).filter(|time| !time.is_zero()).ok_or(TimeError::None)
 }
 
 /// A value that a person read somewhere else, as it was typed.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::bail;
 
 use crate::cli::{ListenArgs, MeterArgs};
-use crate::config::{Config, Named, Overrides};
+use crate::config::{self, Config, Named, Overrides};
 use crate::simulator::{Options, OwnedMeter, Simulator};
 
 /// Meters, and what must live as long as they are read.
@@ -40,7 +40,7 @@ impl Meters {
         let by_hand = |meters: &[Named]| -> anyhow::Result<Config> {
             let mut options = listen.options(args.reading.options());
             options.interval = interval;
-            Ok(Config::by_hand(meters, options)?)
+            Ok(config::by_hand(meters, options)?)
         };
         if !args.simulated {
             for meter in &args.meters {

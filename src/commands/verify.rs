@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 
 use super::output_file::OutputFile;
 use crate::cli::VerifyArgs;
-use crate::config::{BUILT_IN_PROFILE, Config, Connection, MeterConfig, Options};
+use crate::config::{self, BUILT_IN_PROFILE, Connection, MeterConfig, Options};
 use crate::display::Page;
 use crate::meter::{Profile, Table, profile_writer};
 use crate::source::{Endpoint, Failure, Timeouts};
@@ -146,7 +146,7 @@ fn locate(args: &VerifyArgs, address: &str) -> anyhow::Result<MeterConfig> {
         );
     }
     let options = Options { unit_id: Some(args.unit_id), ..Options::default() };
-    let mut meters = Config::by_hand(&[address.parse()?], args.serial.options(options))?.meters;
+    let mut meters = config::by_hand(&[address.parse()?], args.serial.options(options))?.meters;
     meters.pop().context("no meter is named")
 }
 

@@ -33,31 +33,29 @@ impl FromStr for Named {
     }
 }
 
-impl Config {
-    /// Settings for meters named on the command line, all with the same options. Every table is read at every
-    /// interval, and no state is kept. A host that is named for both protocols is two meters, whose names
-    /// say so.
-    ///
-    /// # Errors
-    /// What cannot be, as from a file.
-    pub fn by_hand(meters: &[Named], options: Options) -> Result<Config, ConfigError> {
-        let mut taken: HashSet<String> = HashSet::new();
-        let mut block = Block { plugin: Placed { line: None, options }, meters: Vec::new() };
-        for Named { name, location } in meters {
-            let name = match name {
-                Some(name) => name.clone(),
-                None => free_name(location, &taken).map_err(|error| ConfigError::at(None, error))?,
-            };
-            taken.insert(name.as_str().to_owned());
-            let options = Options { name: Some(name), address: Some(location.clone()), ..Options::default() };
-            block.meters.push(Placed { line: None, options });
-        }
-        let mut config = build(vec![block], &Overrides::default(), Path::new(""), None)?;
-        for meter in &mut config.meters {
-            meter.intervals.values_mut().for_each(|period| *period = meter.interval);
-        }
-        Ok(config)
+/// Settings for meters named on the command line, all with the same options. Every table is read at every
+/// interval, and no state is kept. A host that is named for both protocols is two meters, whose names
+/// say so.
+///
+/// # Errors
+/// What cannot be, as from a file.
+pub fn by_hand(meters: &[Named], options: Options) -> Result<Config, ConfigError> {
+    let mut taken: HashSet<String> = HashSet::new();
+    let mut block = Block { plugin: Placed { line: None, options }, meters: Vec::new() };
+    for Named { name, location } in meters {
+        let name = match name {
+            Some(name) => name.clone(),
+            None => free_name(location, &taken).map_err(|error| ConfigError::at(None, error))?,
+        };
+        taken.insert(name.as_str().to_owned());
+        let options = Options { name: Some(name), address: Some(location.clone()), ..Options::default() };
+        block.meters.push(Placed { line: None, options });
     }
+    let mut config = build(vec![block], &Overrides::default(), Path::new(""), None)?;
+    for meter in &mut config.meters {
+        meter.intervals.values_mut().for_each(|period| *period = meter.interval);
+    }
+    Ok(config)
 }
 
 /// The host, or the host and the protocol where the host is taken.
@@ -78,33 +76,32 @@ mod tests {
     use crate::config::{Connection, Requested};
     use crate::meter::Table;
 
-    fn by_hand(meters: &[&str], options: Options) -> Result<Config, String> {
+    fn named(meters: &[&str], options: Options) -> anyhow::Result<Config> {
         let named: Result<Vec<Named>, ValueError> = meters.iter().map(|meter| meter.parse()).collect();
-        let named = named.map_err(|error| error.to_string())?;
-        Config::by_hand(&named, options).map_err(|error| error.to_string())
+        Ok(by_hand(&named?, options)?)
     }
 
     #[test]
     fn an_address_says_how_the_meter_is_read_and_every_table_comes_every_time() {
-        let config = by_hand(&["modbus://192.168.1.50:1502"], Options::default()).unwrap();
+        let config = named(&["modbus://192.168.1.50:1502"], Options::default()).unwrap();
         let meter = &config.meters[0];
         assert_eq!((meter.connection, meter.port()), (Connection::Modbus, 1502));
         assert_eq!(meter.period(Table::Energy), meter.interval);
         let options = Options { tables: Some(vec![Requested(Table::Realtime)]), ..Options::default() };
-        let config = by_hand(&["eip://[::1]"], options).unwrap();
+        let config = named(&["eip://[::1]"], options).unwrap();
         assert_eq!((config.meters[0].connection, config.meters[0].port()), (Connection::Explicit, 44818));
     }
 
     #[test]
     fn meters_can_be_named_and_a_host_read_in_both_ways_is_two_of_them() {
         let names = |meters: &[&str]| -> Vec<String> {
-            let config = by_hand(meters, Options::default()).unwrap();
+            let config = named(meters, Options::default()).unwrap();
             config.meters.into_iter().map(|meter| meter.name).collect()
         };
         assert_eq!(names(&["press4=192.168.1.50", "oven=eip://meter"]), ["press4", "oven"]);
         assert_eq!(names(&["meter", "modbus://meter"]), ["meter", "meter-modbus"]);
         assert_eq!(names(&["meter:44818", "meter:44819"]), ["meter", "meter:44819"]);
-        let twice = by_hand(&["a=meter", "b=eip://meter"], Options::default()).unwrap_err();
+        let twice = named(&["a=meter", "b=eip://meter"], Options::default()).unwrap_err().to_string();
         assert!(twice.contains("the meters \"a\" and \"b\" have the same address"), "{twice}");
     }
 
@@ -118,7 +115,7 @@ mod tests {
             ("hall/1=meter", Options::default(), "MQTT topic level"),
             ("meter", energy, "Modbus"),
         ] {
-            let reason = by_hand(&[url], options).unwrap_err();
+            let reason = named(&[url], options).unwrap_err().to_string();
             assert!(reason.contains(says) && !reason.contains('\n'), "{url}: {reason}");
         }
     }

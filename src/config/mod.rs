@@ -51,7 +51,7 @@ mod zone;
 mod tests;
 
 pub use address::{Address, AddressError, Location, Scheme};
-pub use by_hand::Named;
+pub use by_hand::{Named, by_hand};
 pub use choice::{
     Accepted, Connection, ETHERNET_IP_PORT, Emit, IdentityPolicy, Listened, MODBUS_PORT, MapCheckPolicy,
     OtherOption, Protocol, Requested, Timed,
@@ -109,13 +109,6 @@ pub struct Config {
     pub basis: Option<String>,
 }
 
-impl Config {
-    /// All that a person should be told who runs a command.
-    pub fn told(&self) -> impl Iterator<Item = &String> {
-        self.basis.iter().chain(&self.warnings)
-    }
-}
-
 /// What the command line puts above the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -165,6 +158,11 @@ impl Config {
             include_str!("../../packaging/config.toml").replace(shipped, &format!("{quote}{path}{quote}"))
         });
         &SAMPLE
+    }
+
+    /// All that a person should be told who runs a command.
+    pub fn told(&self) -> impl Iterator<Item = &String> {
+        self.basis.iter().chain(&self.warnings)
     }
 }
 

@@ -5,14 +5,14 @@ use crate::meter::{Table, TableSet, Use};
 
 const METER: &str = "[[inputs.powermonitor_500]]\n[[inputs.powermonitor_500.meter]]\n";
 
-fn parse(text: &str) -> Result<Config, String> {
-    Config::parse(text, &Overrides::default()).map_err(|error| error.to_string())
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, &Overrides::default())
 }
 
 /// A configuration of one meter with these options.
-fn meter(options: &str) -> Result<MeterConfig, String> {
-    let config = parse(&format!("{METER}address = \"10.0.0.1\"\n{options}"))?;
-    config.meters.into_iter().next().ok_or_else(|| "no meter".to_owned())
+fn meter(options: &str) -> Result<MeterConfig, ConfigError> {
+    let mut config = parse(&format!("{METER}address = \"10.0.0.1\"\n{options}"))?;
+    Ok(config.meters.remove(0))
 }
 
 fn tables(tables: &[Table]) -> TableSet {
@@ -21,7 +21,7 @@ fn tables(tables: &[Table]) -> TableSet {
 
 #[track_caller]
 fn refused(options: &str, expected: &str) {
-    let reason = meter(options).expect_err(options);
+    let reason = meter(options).expect_err(options).to_string();
     assert!(reason.contains(expected), "{options}\n  said:     {reason}\n  expected: {expected}");
     assert!(reason.starts_with("line "), "no line: {reason}");
     assert!(!reason.contains('\n') && !reason.ends_with('.'), "not one sentence: {reason}");
@@ -237,7 +237,7 @@ fn what_would_disturb_the_plant_is_refused_with_the_reason() {
     let twice = format!(
         "{METER}name = \"a\"\naddress = \"meter\"\n[[inputs.powermonitor_500.meter]]\nname = \"b\"\naddress = \"METER:502\"\nconnection = \"modbus\""
     );
-    let reason = parse(&twice).expect_err("one meter twice");
+    let reason = parse(&twice).expect_err("one meter twice").to_string();
     assert!(
         reason.starts_with("line 5: the meters \"a\" (line 2) and \"b\" have the same address"),
         "{reason}"
@@ -321,7 +321,10 @@ fn names_and_tags_that_would_break_topics_or_series_are_refused() {
         refused(options, expected);
     }
     let two = format!("{METER}address = \"a:1\"\n[[inputs.powermonitor_500.meter]]\naddress = \"a:2\"");
-    assert!(parse(&two).is_err_and(|reason| reason.contains("line 4: two meters are named \"a\" (line 2)")));
+    assert!(
+        parse(&two)
+            .is_err_and(|reason| reason.to_string().contains("line 4: two meters are named \"a\" (line 2)"))
+    );
 }
 
 #[test]
@@ -379,7 +382,7 @@ fn a_slip_is_answered_with_the_nearest_name_and_its_line() {
             "line 3: log_level is one for the whole process",
         ),
     ] {
-        let reason = parse(text).expect_err(text);
+        let reason = parse(text).expect_err(text).to_string();
         assert!(reason.contains(expected), "{text}: {reason}");
     }
 }

@@ -22,7 +22,7 @@ use crate::enip::Session;
 use crate::enip::class1::{self, Frame};
 use crate::enip::forward_open::{Application, ForwardClose, ForwardOpen, Parameters, Priority, Triad};
 use crate::enip::message::Read;
-use crate::enip::session::Accepted;
+use crate::enip::session::{Accepted, SessionError};
 use crate::enip::status::Refusal;
 use crate::host::sockets;
 
@@ -278,6 +278,17 @@ impl Drop for Owner {
     }
 }
 
+/// Why the PLC has no session with the meter.
+#[derive(Debug, thiserror::Error)]
+enum NoSession {
+    #[error("the meter does not answer")]
+    Silent,
+    #[error(transparent)]
+    Network(#[from] io::Error),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
 /// The PLC at work.
 struct Plc {
     meter: SocketAddr,
@@ -295,7 +306,7 @@ impl Plc {
         while !self.stop.is_cancelled() {
             let ended = match self.session().await {
                 Ok(session) => self.own(session).await,
-                Err(reason) => OwnerStatus::Lost(reason),
+                Err(error) => OwnerStatus::Lost(error.to_string()),
             };
             self.status.send_replace(ended);
             tokio::select! {
@@ -306,15 +317,14 @@ impl Plc {
         self.status.send_replace(OwnerStatus::Gone);
     }
 
-    async fn session(&self) -> Result<Session, String> {
+    async fn session(&self) -> Result<Session, NoSession> {
         let connect = async {
             let socket = TcpSocket::new_v4()?;
             socket.bind(SocketAddr::from((self.local, 0)))?;
             socket.connect(self.meter).await
         };
-        let stream = timeout(PATIENCE, connect).await.map_err(|_| "the meter does not answer".to_owned())?;
-        let stream = stream.map_err(|error| error.to_string())?;
-        Session::register(stream, PATIENCE).await.map_err(|error| error.to_string())
+        let stream = timeout(PATIENCE, connect).await.map_err(|_| NoSession::Silent)??;
+        Ok(Session::register(stream, PATIENCE).await?)
     }
 
     /// Opens, holds and closes the connection.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::config::Config;
-use super::connect::{self, Stream};
+use super::config::{Config, Mistake};
+use super::connect::{self, ConnectError, Stream};
 use super::memory::Memory;
 use super::message::{Message, Topics};
 use super::session::{Event, Opening, Session, SessionError};
@@ -25,8 +25,28 @@ pub enum Attempt {
         /// The number.
         bd_seq: u8,
     },
-    /// None, in words.
-    Failed(String),
+    /// None.
+    Failed(AttemptError),
+}
+
+/// Why an attempt came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum AttemptError {
+    /// No stream to the broker.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The password cannot be read.
+    #[error(transparent)]
+    Login(#[from] Mistake),
+    /// The broker opened no session.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// It says nothing.
+    #[error("{0} accepts connections, but does not answer as a broker")]
+    Silent(String),
+    /// The attempt itself failed, which was said.
+    #[error(transparent)]
+    Panicked(#[from] JoinError),
 }
 
 /// What has changed.
@@ -40,7 +60,7 @@ pub enum Change {
     Happened(Result<Event, SessionError>),
 }
 
-type Tried = (Memory, Result<(u8, Opened), String>);
+type Tried = (Memory, Result<(u8, Opened), AttemptError>);
 
 #[derive(Debug)]
 enum State {
@@ -103,12 +123,12 @@ impl Link {
                         self.memory = Some(memory);
                         (State::Open(Box::new(session)), Attempt::Opened { bd_seq })
                     }
-                    Ok((memory, Err(reason))) => {
+                    Ok((memory, Err(error))) => {
                         self.memory = Some(memory);
-                        (self.wait(), Attempt::Failed(reason))
+                        (self.wait(), Attempt::Failed(error))
                     }
                     // The attempt has panicked, which was said, and has taken the number with it.
-                    Err(error) => (self.wait(), Attempt::Failed(error.to_string())),
+                    Err(error) => (self.wait(), Attempt::Failed(error.into())),
                 };
                 self.state = state;
                 Change::Tried(attempt)
@@ -157,11 +177,11 @@ impl Link {
 async fn attempt(config: Arc<Config>, memory: Memory, will: Message) -> Tried {
     let stream = match connect::connect(&config.broker, config.timeout).await {
         Ok(stream) => stream,
-        Err(error) => return (memory, Err(error.to_string())),
+        Err(error) => return (memory, Err(error.into())),
     };
     let (mut memory, login) = match prepare(&config, memory).await {
-        Ok(prepared) => prepared,
-        Err((memory, reason)) => return (memory, Err(reason)),
+        (memory, Ok(login)) => (memory, login),
+        (memory, Err(error)) => return (memory, Err(error)),
     };
     let topics = Topics::new(&config.group_id, &config.edge_node_id);
     let state = config.primary_host_id.as_deref().map(Topics::state_of);
@@ -180,25 +200,24 @@ async fn attempt(config: Arc<Config>, memory: Memory, will: Message) -> Tried {
     }
     let opened = match opened {
         Ok(Ok(session)) => Ok((bd_seq, session)),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("{} accepts connections, but does not answer as a broker", config.broker.host)),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(AttemptError::Silent(config.broker.host.clone())),
     };
     (memory, opened)
 }
 
-type Prepared = (Memory, Option<(String, String)>);
+/// The memory, and user name and password where the broker wants them.
+type Prepared = (Memory, Result<Option<(String, String)>, AttemptError>);
 
 /// What touches a disk before a session is opened, on a thread that may wait for it.
-async fn prepare(config: &Arc<Config>, mut memory: Memory) -> Result<Prepared, (Memory, String)> {
+async fn prepare(config: &Arc<Config>, mut memory: Memory) -> Prepared {
     let (config, lost) = (config.clone(), Memory::forgetful(&config.group_id, &config.edge_node_id));
     let prepared = tokio::task::spawn_blocking(move || {
         if let Err(error) = memory.reserve() {
             log::warn!("{error}; after a restart bdSeq may repeat");
         }
-        match config.login.as_ref().map(|login| login.read()).transpose() {
-            Ok(login) => Ok((memory, login)),
-            Err(mistake) => Err((memory, mistake.to_string())),
-        }
+        let login = config.login.as_ref().map(|login| login.read()).transpose();
+        (memory, login.map_err(AttemptError::Login))
     });
-    prepared.await.unwrap_or_else(|error| Err((lost, error.to_string())))
+    prepared.await.unwrap_or_else(|error| (lost, Err(error.into())))
 }

@@ -19,7 +19,7 @@ use super::config::Config;
 use super::host::Verdict;
 use super::journal::Journal;
 use super::line::Cut;
-use super::link::{Attempt, Change, Link};
+use super::link::{Attempt, AttemptError, Change, Link};
 use super::memory::Memory;
 use super::message::Topics;
 use super::node::{Node, Now};
@@ -190,7 +190,7 @@ impl Program {
         match change {
             Change::Due => self.link.open(|bd_seq| self.node.will(bd_seq, now(self.began))),
             Change::Tried(Attempt::Opened { bd_seq }) => self.opened(bd_seq),
-            Change::Tried(Attempt::Failed(reason)) => self.failed(&reason),
+            Change::Tried(Attempt::Failed(error)) => self.failed(&error),
             Change::Happened(Ok(event)) => self.event(event).await,
             Change::Happened(Err(error)) => self.lost(&error),
         }
@@ -219,11 +219,12 @@ impl Program {
         }
     }
 
-    fn failed(&mut self, reason: &str) {
+    fn failed(&mut self, error: &AttemptError) {
+        let reason = capital(&error.to_string());
         if !std::mem::replace(&mut self.away, true) {
-            log::warn!("{}; lines wait until the broker is there", capital(reason));
+            log::warn!("{reason}; lines wait until the broker is there");
         } else {
-            log::debug!("{}; {} lines wait", capital(reason), self.node.waiting());
+            log::debug!("{reason}; {} lines wait", self.node.waiting());
         }
     }
 

@@ -3,8 +3,9 @@
 
 use telegraf_pm500::meter::element::{Form, Place};
 use telegraf_pm500::verify::energy::motion::{COUNTERS, Settled, Shown, solve};
+use telegraf_pm500::verify::energy::quantity::Power;
 use telegraf_pm500::verify::energy::stored;
-use telegraf_pm500::verify::energy::track::{Power, Recording, Sample};
+use telegraf_pm500::verify::energy::track::{Recording, Sample};
 
 use crate::common::peer::scratch;
 use crate::common::program::run;

@@ -14,7 +14,7 @@ use ratatui::style::{Color, Modifier};
 use telegraf_pm500::collector::Collector;
 use telegraf_pm500::collector::schedule::Due;
 use telegraf_pm500::collector::state::State;
-use telegraf_pm500::config::{Config, Options as Settings};
+use telegraf_pm500::config::{self, Options as Settings};
 use telegraf_pm500::display::watch::Watch;
 use telegraf_pm500::display::watch::draw::draw;
 use telegraf_pm500::simulator::{Options, Simulator};
@@ -42,7 +42,7 @@ async fn watched(gathers: usize) -> Watch {
             named
         });
     let configs: Vec<_> =
-        Config::by_hand(&named, Settings::default()).unwrap().meters.into_iter().map(Arc::new).collect();
+        config::by_hand(&named, Settings::default()).unwrap().meters.into_iter().map(Arc::new).collect();
     let mut watch = Watch::new(configs.iter().cloned(), true);
     let shared = Shared::default();
     let mut collectors: Vec<_> = configs

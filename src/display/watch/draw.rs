@@ -339,11 +339,11 @@ mod tests {
 
     use super::super::Wish;
     use super::*;
-    use crate::config::{Config, Options};
+    use crate::config::{self, Options};
 
     fn watch(meters: &[&str]) -> Watch {
         let named: Vec<_> = meters.iter().map(|meter| meter.parse().unwrap()).collect();
-        let config = Config::by_hand(&named, Options::default()).unwrap();
+        let config = config::by_hand(&named, Options::default()).unwrap();
         Watch::new(config.meters.into_iter().map(Arc::new), false)
     }
 

@@ -22,16 +22,15 @@ use crate::enip::refusal::NextStep;
 use crate::enip::stream::{Counts, Sample};
 use crate::meter::identity::Identity;
 
-use super::eip;
 use super::explicit::Explicit;
 use super::transport::{Connect, Tcp};
 use super::{Access, Answer, Block, Deadline, Failure, FailureKind, Link, Notice, Samples, Source, Span};
 
 mod agreement;
-mod look;
+mod opener;
 mod slot;
 
-use look::Miss;
+use opener::{Found, Miss, Opener};
 use slot::{End, Slot, began_for_us, ended};
 
 /// How to listen.
@@ -93,14 +92,12 @@ pub type Leftover = (u16, ForwardClose);
 /// Listens to one meter.
 #[derive(Debug)]
 pub struct Listen<C: Connect = Tcp> {
-    explicit: Explicit<C>,
+    opener: Opener<C>,
     settings: Settings,
     request_timeout: Duration,
     /// Why the meter cannot be reached at all, once that is known in this read: it is not tried again.
     unreachable: Option<Failure>,
-    hub: Hub,
     slots: BTreeMap<u16, Slot>,
-    leftovers: Vec<Leftover>,
     notices: Vec<Notice>,
     /// Frames of connections that are closed.
     past: Counts,
@@ -121,12 +118,10 @@ impl<C: Connect> Listen<C> {
         let slot = |instance: &u16| Slot { rpi: remembered.get(instance).copied(), ..Slot::default() };
         Listen {
             slots: settings.assemblies.iter().map(|instance| (*instance, slot(instance))).collect(),
-            explicit,
+            opener: Opener::new(explicit, hub, leftovers),
             settings,
             request_timeout,
             unreachable: None,
-            hub,
-            leftovers,
             notices: Vec::new(),
             past: Counts::default(),
             told: Counts::default(),
@@ -174,34 +169,6 @@ impl<C: Connect> Listen<C> {
         })
     }
 
-    /// Closes what an earlier run of the program, or a gather that did not end, left open.
-    ///
-    /// # Errors
-    /// The meter cannot be reached.
-    async fn reclaim(&mut self) -> Result<(), Failure> {
-        if self.leftovers.is_empty() {
-            return Ok(());
-        }
-        match self.explicit.eip.addresses().await {
-            Ok(_) => self.close_leftovers().await,
-            Err(eip::Miss::Failure(failure)) => Err(failure),
-            Err(eip::Miss::Session(_)) => Ok(()),
-        }
-    }
-
-    /// Each is forgotten only when it has been tried, so that a caller who gives up forgets nothing.
-    ///
-    /// # Errors
-    /// The meter cannot be reached.
-    async fn close_leftovers(&mut self) -> Result<(), Failure> {
-        while let Some((_, close)) = self.leftovers.last().copied() {
-            let closed = self.explicit.eip.close_connection(&close).await;
-            self.leftovers.pop();
-            closed?;
-        }
-        Ok(())
-    }
-
     /// Frames since the last answer.
     fn count(&mut self) -> Counts {
         let mut counts = self.past;
@@ -209,7 +176,7 @@ impl<C: Connect> Listen<C> {
             let Some(connection) = &slot.connection else { continue };
             counts += connection.attached.stream.counts();
             if let Some(datagram) = connection.attached.stream.take_odd() {
-                self.explicit.eip.log.exhibit(&odd(*instance), &datagram);
+                self.opener.explicit.eip.log.exhibit(&odd(*instance), &datagram);
             }
         }
         let told = std::mem::replace(&mut self.told, counts);
@@ -223,7 +190,7 @@ impl<C: Connect> Listen<C> {
             self.follow(instance).await;
             return;
         }
-        let lost = slot.stopped_on.is_none_or(|session| session != self.explicit.eip.sessions());
+        let lost = slot.stopped_on.is_none_or(|session| session != self.opener.explicit.eip.sessions());
         let due = lost && slot.retry_at.is_none_or(|at| Instant::now() >= at);
         if !due || self.unreachable.is_some() {
             return;
@@ -236,6 +203,28 @@ impl<C: Connect> Listen<C> {
             }
             Err(Miss::Refused(reason, step)) => self.postpone(instance, reason, step),
         }
+    }
+
+    /// Looks for the connection to one assembly.
+    async fn look(&mut self, instance: u16) -> Result<(), Miss> {
+        let others =
+            self.slots.iter().filter(|(other, _)| **other != instance).filter_map(|(other, slot)| {
+                let connection = slot.connection.as_ref()?;
+                Some((*other, connection.attached.stream.agreed().connection))
+            });
+        let others: Vec<(u16, u32)> = others.collect();
+        let Some(slot) = self.slots.get_mut(&instance) else { return Ok(()) };
+        let Found { connection, path } = self.opener.look(&self.settings, (instance, slot), &others).await?;
+        slot.rpi = Some(connection.rpi);
+        slot.connection = Some(connection);
+        slot.stopped_on = None;
+        if let Some(usual) = self.settings.paths.first()
+            && *usual != path
+        {
+            let (configuration, heartbeat) = path;
+            self.notices.push(Notice::OtherPath { assembly: instance, configuration, heartbeat });
+        }
+        Ok(())
     }
 
     /// Waits for the first frames of what was opened in this read, all together, so that a single read has
@@ -287,7 +276,7 @@ impl<C: Connect> Listen<C> {
 
     /// A stream that began for us: once more after a moment, and after two of them not by itself.
     fn give_back(&mut self, instance: u16) {
-        let session = self.explicit.eip.sessions();
+        let session = self.opener.explicit.eip.sessions();
         let (least, most) = self.settings.waits.second_look;
         let Some(slot) = self.slots.get_mut(&instance) else { return };
         slot.for_us += 1;
@@ -320,12 +309,12 @@ impl<C: Connect> Listen<C> {
         let Some(connection) = slot.connection.take() else { return };
         self.past += connection.attached.stream.counts();
         if let Some(datagram) = connection.attached.stream.take_odd() {
-            self.explicit.eip.log.exhibit(&odd(instance), &datagram);
+            self.opener.explicit.eip.log.exhibit(&odd(instance), &datagram);
         }
         // The meter has usually closed it by itself, and says that it knows no such connection.
-        self.leftovers.push((instance, connection.close));
+        self.opener.leave((instance, connection.close));
         if self.unreachable.is_none() {
-            self.unreachable = self.close_leftovers().await.err();
+            self.unreachable = self.opener.close_leftovers().await.err();
         }
     }
 
@@ -390,8 +379,8 @@ impl<C: Connect> Source for Listen<C> {
     /// Takes the newest frames, and reads the rest explicitly where that is allowed. Looks after the connections
     /// of all assemblies, also of those that are not wanted.
     async fn read(&mut self, wanted: &[Span], deadline: Deadline) -> Answer {
-        self.explicit.eip.begin();
-        self.unreachable = match timeout_at(deadline.at(), self.reclaim()).await {
+        self.opener.explicit.eip.begin();
+        self.unreachable = match timeout_at(deadline.at(), self.opener.reclaim()).await {
             Ok(reclaimed) => reclaimed.err(),
             Err(_) => Some(deadline.passed()),
         };
@@ -425,7 +414,7 @@ impl<C: Connect> Source for Listen<C> {
         if let Some(failure) = &self.unreachable {
             failures.extend(rest.into_iter().map(|span| (span, failure.clone())));
         } else {
-            let read = self.explicit.read_all(&rest, deadline).await;
+            let read = self.opener.explicit.read_all(&rest, deadline).await;
             blocks.extend(read.blocks);
             failures.extend(read.failures);
         }
@@ -437,7 +426,7 @@ impl<C: Connect> Source for Listen<C> {
             (false, false) => Link::Explicit,
             (false, true) => Link::None,
         };
-        let mut answer = Answer::with(self.explicit.eip.log.take());
+        let mut answer = Answer::with(self.opener.explicit.eip.log.take());
         answer.traffic.frames_received += frames.received;
         answer.traffic.frames_lost += frames.lost;
         answer.traffic.frames_dropped += frames.dropped;
@@ -445,22 +434,24 @@ impl<C: Connect> Source for Listen<C> {
         Answer { blocks, failures, link, samples, notices, ..answer }
     }
 
-    /// Forward Close for every connection, then the session.
     async fn shows_life(&mut self) -> bool {
-        self.explicit.eip.shows_life()
+        self.opener.explicit.eip.shows_life()
     }
 
+    /// Forward Close for every connection, then the session.
     async fn close(&mut self) {
         for (instance, slot) in &mut self.slots {
-            self.leftovers.extend(slot.connection.take().map(|connection| (*instance, connection.close)));
+            if let Some(connection) = slot.connection.take() {
+                self.opener.leave((*instance, connection.close));
+            }
         }
         // One that cannot be reached forgets us by itself, for our heartbeats have ended.
-        let _ = self.close_leftovers().await;
-        self.explicit.eip.close().await;
+        let _ = self.opener.close_leftovers().await;
+        self.opener.explicit.eip.close().await;
     }
 
     fn identity(&self) -> Option<&Identity> {
-        self.explicit.identity()
+        self.opener.explicit.identity()
     }
 
     fn listens(&self) -> bool {
@@ -479,6 +470,6 @@ impl<C: Connect> Source for Listen<C> {
 
     fn open_connections(&self) -> Vec<Leftover> {
         let open = |(instance, slot): (&u16, &Slot)| Some((*instance, slot.connection.as_ref()?.close));
-        self.slots.iter().filter_map(open).chain(self.leftovers.iter().copied()).collect()
+        self.slots.iter().filter_map(open).chain(self.opener.leftovers()).collect()
     }
 }

@@ -89,7 +89,7 @@ fn by_motion(rows: &[(usize, &Element)], beside: &Beside<'_>) -> Energy {
                 let reason = format!("{ASSEMBLY}+{} ({}): {why}", place.offset, place.form);
                 Judged::new(*index, Verdict::Proven, reason)
             }
-            Some(Settled::Open(why)) => Judged::new(*index, Verdict::NotProvable, why.clone()),
+            Some(Settled::Open(why)) => Judged::new(*index, Verdict::NotProvable, why.to_string()),
             None => Judged::new(*index, Verdict::NotProvable, "it is none of the nine counters"),
         };
         energy.judged.push(judged);

@@ -4,5 +4,7 @@ pub mod counters;
 pub mod layout;
 pub mod motion;
 pub mod pace;
+pub mod quantity;
 pub mod stored;
 pub mod track;
+pub mod unsettled;

@@ -15,7 +15,9 @@
 use crate::meter::element::{Form, Place, REAL_BYTES};
 use crate::meter::names;
 
-use super::track::{self, Quantity, Recording, Sample, Track};
+use super::quantity::Quantity;
+use super::track::{self, Recording, Sample, Track};
+use super::unsettled::Unsettled;
 
 /// A value that a person read from the display.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +36,7 @@ pub enum Settled {
     /// It stands here.
     At(Place, String),
     /// It is not proven, for this reason.
-    Open(String),
+    Open(Unsettled),
 }
 
 /// What motion says of every counter, in the order of [`COUNTERS`].
@@ -117,7 +119,7 @@ struct Known<'a> {
 }
 
 /// How the counters are written, or why that is not known.
-fn form(known: &Known<'_>) -> Result<Written, String> {
+fn form(known: &Known<'_>) -> Result<Written, Unsettled> {
     // A value from the display says how its counter is written, and with it the others.
     for shown in
         known.shown.iter().filter(|shown| quantity(&shown.name) != Quantity::Hours && shown.value > 0.0)
@@ -126,17 +128,14 @@ fn form(known: &Known<'_>) -> Result<Written, String> {
             [(slot, _, Written::Single)] => return alone(known, Some(*slot)).map(|()| Written::Single),
             [(_, _, written)] => return Ok(*written),
             [] => {
-                return Err(format!(
-                    "no REAL and no pair of them is {} = {}: look at the display again",
-                    shown.name, shown.value
-                ));
+                return Err(Unsettled::Nowhere { name: shown.name.clone(), value: shown.value });
             }
             _ => {}
         }
     }
     let moving: Vec<&Track> = known.tracks.iter().filter(|track| track.sole().is_some()).collect();
     if moving.is_empty() {
-        return Err("no REAL moved as energy does".to_owned());
+        return Err(Unsettled::NoEnergy);
     }
     if moving.iter().any(|track| track.modulus.is_some()) {
         return carried(known, &moving);
@@ -145,7 +144,7 @@ fn form(known: &Known<'_>) -> Result<Written, String> {
 }
 
 /// The pair whose low half was seen to begin again at 0 while the high half took one more.
-fn carried(known: &Known<'_>, moving: &[&Track]) -> Result<Written, String> {
+fn carried(known: &Known<'_>, moving: &[&Track]) -> Result<Written, Unsettled> {
     let samples = &known.recording.samples;
     let count = samples.first().map_or(0, |sample| sample.reals.len()) as isize;
     let mut fits = Vec::new();
@@ -168,17 +167,14 @@ fn carried(known: &Known<'_>, moving: &[&Track]) -> Result<Written, String> {
     );
     match &fits[..] {
         [written] if same => Ok(*written),
-        _ => {
-            Err("a low half began again at 0, and no other REAL took one more at that moment alone"
-                .to_owned())
-        }
+        _ => Err(Unsettled::NoHighHalf),
     }
 }
 
 /// Whether what moves stands in one REAL: none of the others can be the high half of it.
-fn alone(known: &Known<'_>, beside: Option<usize>) -> Result<(), String> {
+fn alone(known: &Known<'_>, beside: Option<usize>) -> Result<(), Unsettled> {
     let samples = &known.recording.samples;
-    let Some(last) = samples.last() else { return Err("nothing was read".to_owned()) };
+    let Some(last) = samples.last() else { return Err(Unsettled::NothingRead) };
     let moving = known.tracks.iter().filter_map(|track| Some((track.slot, f64::from(track.sole()?.1))));
     let mut slots: Vec<(usize, f64)> = moving.collect();
     slots.extend(beside.filter(|slot| slots.iter().all(|(known, _)| known != slot)).map(|slot| (slot, 1.0)));
@@ -207,13 +203,8 @@ fn alone(known: &Known<'_>, beside: Option<usize>) -> Result<(), String> {
     let mut rivals = (1 - count..count).filter(|apart| *apart != 0).filter(companion);
     if rivals.any(|apart| !rest(&apart)) {
         return Err(match beside {
-            Some(_) => {
-                "it may be the low half of a pair whose high half is still 0: wait until it has counted on"
-                    .to_owned()
-            }
-            None => "it may be one REAL, or the low half of two: one value from the display tells (--expect \
-                     active_import_wh=1234567.8kWh)"
-                .to_owned(),
+            Some(_) => Unsettled::HighHalfEmpty,
+            None => Unsettled::OneOrTwo,
         });
     }
     Ok(())
@@ -272,7 +263,7 @@ fn displayed(known: &Known<'_>, shown: &Shown) -> Vec<(usize, u32, Written)> {
 }
 
 /// One counter.
-fn settle(name: &str, known: &Known<'_>, form: &Result<Written, String>) -> Settled {
+fn settle(name: &str, known: &Known<'_>, form: &Result<Written, Unsettled>) -> Settled {
     let wanted = quantity(name);
     if let Some(shown) = known.shown.iter().find(|shown| shown.name == name) {
         return by_display(known, shown);
@@ -282,33 +273,26 @@ fn settle(name: &str, known: &Known<'_>, form: &Result<Written, String>) -> Sett
         tracks.iter().filter(|track| track.sole().is_some_and(|(found, _)| found == wanted)).collect();
     if alike.is_empty() {
         return Settled::Open(match tracks.iter().find(|track| track.moved && track.may_be(wanted)) {
-            None => format!("nothing moved as {wanted} does"),
+            None => Unsettled::Still(wanted),
             Some(track) => track.why(wanted),
         });
     }
     if wanted == Quantity::Hours {
-        let reals: Vec<String> = alike.iter().map(|track| track.slot.to_string()).collect();
-        return Settled::Open(format!(
-            "REAL {} moves as time does; how hours and minutes are coded in it is not proven by that",
-            reals.join(" and ")
-        ));
+        return Settled::Open(Unsettled::Hours { slots: alike.iter().map(|track| track.slot).collect() });
     }
     let written = match form {
         Ok(written) => *written,
         Err(why) => return Settled::Open(why.clone()),
     };
     let [one, two] = &alike[..] else {
-        return Settled::Open(format!(
-            "of the two REALs that move as {wanted} does (total and partial), {} could be told",
-            alike.len()
-        ));
+        return Settled::Open(Unsettled::NotTwo { quantity: wanted, found: alike.len() });
     };
     let value = |track: &Track| {
         let (_, unit) = track.sole()?;
         Some((written.value(known.recording.samples.last()?, track.slot, unit)?, unit))
     };
     let (Some((first, unit)), Some((second, other_unit))) = (value(one), value(two)) else {
-        return Settled::Open("its halves do not belong to one number".to_owned());
+        return Settled::Open(Unsettled::Halves);
     };
     // The total and the partial counter move alike. Which is which, size and documented order must say alike, or the
     // display says it of one of them.
@@ -323,28 +307,24 @@ fn settle(name: &str, known: &Known<'_>, form: &Result<Written, String>) -> Sett
         Some(slot) if one.slot == slot => (two, other_unit),
         Some(slot) if two.slot == slot => (one, unit),
         _ if close => {
-            return Settled::Open("the total and the partial counter are equal, and move alike".to_owned());
+            return Settled::Open(Unsettled::Equal);
         }
         _ if !first_is_total => {
-            return Settled::Open(
-                "two counters move alike and the smaller comes first: size says it is the partial one, the documented \
-                 order says it is the total"
-                    .to_owned(),
-            );
+            return Settled::Open(Unsettled::SmallerFirst);
         }
         _ if name.starts_with("partial_") => (two, other_unit),
         _ => (one, unit),
     };
     match written.place(track.slot, unit) {
         Some(place) => Settled::At(place, track.proof(wanted)),
-        None => Settled::Open("it stands beyond what a profile can say".to_owned()),
+        None => Settled::Open(Unsettled::BeyondProfile),
     }
 }
 
 /// The counter whose value the display showed.
 fn by_display(known: &Known<'_>, shown: &Shown) -> Settled {
     if quantity(&shown.name) == Quantity::Hours || shown.value <= 0.0 {
-        return Settled::Open("a value from the display settles an energy that is not 0".to_owned());
+        return Settled::Open(Unsettled::NoEnergyShown);
     }
     match &displayed(known, shown)[..] {
         [(slot, unit, written)] => {
@@ -358,10 +338,10 @@ fn by_display(known: &Known<'_>, shown: &Shown) -> Settled {
                     place,
                     format!("it is the only place that holds {}, as the display shows", shown.value),
                 ),
-                None => Settled::Open("it stands beyond what a profile can say".to_owned()),
+                None => Settled::Open(Unsettled::BeyondProfile),
             }
         }
-        [] => Settled::Open(format!("no place holds {}, which the display is said to show", shown.value)),
-        more => Settled::Open(format!("{} places hold what the display shows", more.len())),
+        [] => Settled::Open(Unsettled::NotHeld(shown.value)),
+        more => Settled::Open(Unsettled::Places(more.len())),
     }
 }

@@ -7,7 +7,8 @@ use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines};
 use crate::meter::Table;
 use crate::meter::names::{ACTIVE, REACTIVE};
 
-use super::track::{Power, Recording, Sample};
+use super::quantity::Power;
+use super::track::{Recording, Sample};
 
 /// Why stored lines are no recording.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! One REAL of assembly 107 over time, beside the integrals of power.
 
-use std::fmt;
+use super::quantity::{Power, Quantity};
+use super::unsettled::{Unsettled, minutes};
 
 /// The REALs of assembly 107 at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,17 +12,6 @@ pub struct Sample {
     pub reals: Vec<f64>,
 }
 
-/// The power of the system at one moment.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Power {
-    /// Seconds since the same beginning.
-    pub at: f64,
-    /// Total active power, in W.
-    pub active: f64,
-    /// Total reactive power, in var.
-    pub reactive: f64,
-}
-
 /// What was read over some time, both in order of time.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Recording {
@@ -29,70 +19,6 @@ pub struct Recording {
     pub samples: Vec<Sample>,
     /// Power, as often as it was read.
     pub power: Vec<Power>,
-}
-
-/// What a counter adds up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quantity {
-    /// Active energy taken.
-    ActiveImport,
-    /// Reactive energy taken.
-    ReactiveImport,
-    /// Active energy given.
-    ActiveExport,
-    /// Reactive energy given.
-    ReactiveExport,
-    /// Time.
-    Hours,
-}
-
-impl Quantity {
-    const ALL: [Quantity; 5] = [
-        Quantity::ActiveImport,
-        Quantity::ReactiveImport,
-        Quantity::ActiveExport,
-        Quantity::ReactiveExport,
-        Quantity::Hours,
-    ];
-
-    /// How fast it grows, per hour.
-    fn rate(self, power: &Power) -> f64 {
-        match self {
-            Quantity::ActiveImport => power.active.max(0.0),
-            Quantity::ReactiveImport => power.reactive.max(0.0),
-            Quantity::ActiveExport => (-power.active).max(0.0),
-            Quantity::ReactiveExport => (-power.reactive).max(0.0),
-            Quantity::Hours => 1.0,
-        }
-    }
-
-    /// What a counter of it may count in.
-    fn units(self) -> &'static [u32] {
-        match self {
-            Quantity::Hours => &[1],
-            _ => &[1, 10, 100, 1_000, 10_000, 100_000, 1_000_000],
-        }
-    }
-
-    /// In hours, a counter of time counts hours, or hours × 100 + minutes, which rises by 60 in each hour and then jumps.
-    fn worths(self) -> &'static [f64] {
-        match self {
-            Quantity::Hours => &[1.0, 1.0 / 60.0, 1.0 / 100.0],
-            _ => &[1.0],
-        }
-    }
-}
-
-impl fmt::Display for Quantity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Quantity::ActiveImport => "active energy taken",
-            Quantity::ReactiveImport => "reactive energy taken",
-            Quantity::ActiveExport => "active energy given",
-            Quantity::ReactiveExport => "reactive energy given",
-            Quantity::Hours => "time",
-        })
-    }
 }
 
 /// One way to read a REAL that moved.
@@ -143,26 +69,16 @@ impl Track {
     }
 
     /// Why it is not settled as a counter of this.
-    pub fn why(&self, quantity: Quantity) -> String {
-        let others: Vec<String> = self
-            .fits
-            .iter()
-            .filter(|fit| fit.quantity != quantity)
-            .map(|fit| fit.quantity.to_string())
-            .collect();
+    pub fn why(&self, quantity: Quantity) -> Unsettled {
+        let others = self.fits.iter().map(|fit| fit.quantity).filter(|other| *other != quantity);
+        let others: Vec<Quantity> = others.collect();
         let worst = self.fits.iter().map(|fit| fit.slack).fold(0.0, f64::max);
         let times = (worst / TELLS).max(STEPS / self.steps.max(0.5)).max(1.0);
-        let longer = format!("run it for {}", minutes(self.seconds * times * 1.2));
+        let (slot, seconds) = (self.slot, self.seconds * times * 1.2);
         match &others[..] {
-            [] if times > 1.0 => {
-                format!("REAL {} moved by {:.0} of its steps only: {longer}", self.slot, self.steps)
-            }
-            [] => format!("REAL {} moves as {quantity} does, in more than one unit", self.slot),
-            _ => format!(
-                "REAL {} moves as {quantity} does, and as {}: {longer}, under a load that varies",
-                self.slot,
-                others.join(" and ")
-            ),
+            [] if times > 1.0 => Unsettled::FewSteps { slot, steps: self.steps, seconds },
+            [] => Unsettled::Units { slot, quantity },
+            _ => Unsettled::Alike { slot, quantity, others, seconds },
         }
     }
 
@@ -176,10 +92,6 @@ impl Track {
             minutes(self.seconds)
         )
     }
-}
-
-fn minutes(seconds: f64) -> String {
-    if seconds < 90.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", (seconds / 60.0).ceil()) }
 }
 
 /// The distance between neighboring REALs of this size.
