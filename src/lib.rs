@@ -14,6 +14,7 @@
 //! discovery         who is out there? ListIdentity by broadcast and by address
 //! source            "give me these blocks now", one file per way: EtherNet/IP explicit or listened, Modbus TCP
 //! enip              the EtherNet/IP protocol: bytes ↔ types, and the session
+//! schema            what leaves beside the meter's own tables: names, types, meanings
 //! meter             what the meter is: tables as data, blocks → values, identity, physics
 //! simulator         a PowerMonitor 500 on loopback, for tests, demos and people without a meter
 //! host              what the operating system gives: descriptors, interfaces, TCP connections
@@ -33,6 +34,7 @@ pub mod lines;
 pub mod logging;
 pub mod meter;
 pub mod plugin;
+pub mod schema;
 pub mod simulator;
 pub mod source;
 #[cfg(feature = "sparkplug")]

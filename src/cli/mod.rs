@@ -23,7 +23,7 @@ mod verify;
 
 pub use discover::DiscoverArgs;
 pub use meters::{ListenArgs, MeterArgs, ReadingArgs};
-pub use refusal::{answer, refuse, run_to_the_end};
+pub use refusal::{BAD_CONFIG, answer, refuse, run_to_the_end};
 pub use simulate::{ControllerArgs, LineArgs, OwnerArgs, SimulateArgs};
 #[cfg(feature = "sparkplug")]
 pub(crate) use spelling::two_dashes;

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::complaint;
-use crate::{commands, logging, plugin};
+use crate::{logging, plugin};
 
+/// Exit code: the command line or the configuration must be changed, or the program could not start.
+pub const BAD_CONFIG: u8 = 1;
 /// How long the last lines on stderr may take to be written.
 const TO_SAY: Duration = Duration::from_millis(500);
 /// What Rust itself ends with after a panic.
@@ -39,7 +41,7 @@ pub fn refuse(error: &str) -> ExitCode {
     if !stderr().is_terminal() {
         plugin::leave();
     }
-    ExitCode::from(commands::BAD_CONFIG)
+    ExitCode::from(BAD_CONFIG)
 }
 
 /// Begins with a capital, as Telegraf's log lines do, unless it begins with a name.

@@ -14,9 +14,10 @@ use anyhow::{Context, bail};
 
 use crate::cli::EnergyArgs;
 use crate::collector::history::History;
-use crate::lines::{Batch, Field, Head, schema};
+use crate::lines::{Batch, Field, Head};
 use crate::meter::element::Place;
 use crate::meter::{Profile, Readings, Table, TableSet, Use, Value, decode};
+use crate::schema;
 use crate::verify::energy::counters::ASSEMBLY;
 use crate::verify::energy::stored::{self, Raw, StoredError};
 

@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use crate::cli::FieldsArgs;
 use crate::display::{Page, TextTable};
-use crate::lines::schema;
 use crate::meter::element::{Form, Kind};
 use crate::meter::{Element, Profile, Table, Use};
+use crate::schema;
 
 use super::{GOOD, answer};
 

@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{BAD_CONFIG, Cli, Command};
 use crate::logging;
 
 mod answer;
@@ -23,8 +23,6 @@ pub mod watch;
 
 /// Exit code: everything went well.
 pub const GOOD: u8 = 0;
-/// Exit code: the command line or the configuration must be changed, or the program could not start.
-pub const BAD_CONFIG: u8 = 1;
 /// Exit code: a meter was not read, or not completely.
 pub const METER_FAILED: u8 = 2;
 /// Exit code: a meter's numbers contradict the register map.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::lines::schema;
 use crate::meter::Profile;
+use crate::schema;
 
 /// A meter's name: unique, the tag `meter`, and a level of MQTT topics.
 #[derive(Debug, Clone, PartialEq, Eq)]

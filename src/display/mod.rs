@@ -1,6 +1,7 @@
 //! What people read: tables and values, fitted to where they go.
 //!
 //! ```text
+//! mood      how a text is meant
 //! page      where the text goes: how wide it is, and whether it has colors
 //! table     the one text table of all commands
 //! figures   numbers with units and prefixes
@@ -14,6 +15,7 @@
 pub mod export;
 pub mod figures;
 pub mod latest;
+pub mod mood;
 pub mod page;
 pub mod sections;
 pub mod show;
@@ -21,5 +23,6 @@ pub mod table;
 pub mod watch;
 
 pub use latest::Latest;
+pub use mood::Mood;
 pub use page::Page;
-pub use table::{Mood, TextTable};
+pub use table::TextTable;

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use crossterm::style::Stylize as _;
 
-use super::table::Mood;
+use super::mood::Mood;
 
 /// How a text is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::figures;
 use super::latest::Latest;
-use super::table::Mood;
+use super::mood::Mood;
 use crate::meter::names::{
     self, ACTIVE_EXPORT, ACTIVE_IMPORT, CURRENT, FREQUENCY, GROUPS, PHASE_SEQUENCE, REACTIVE_EXPORT,
     REACTIVE_IMPORT, RUN_TIME,

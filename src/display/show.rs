@@ -3,9 +3,10 @@
 use std::time::SystemTime;
 
 use super::latest::Latest;
+use super::mood::Mood;
 use super::page::Page;
 use super::sections::{Section, sections};
-use super::table::{Mood, TextTable};
+use super::table::TextTable;
 use crate::collector::health::Outcome;
 use crate::meter::physics::MapCheck;
 

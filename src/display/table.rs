@@ -4,25 +4,8 @@ use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Width, presets,
 };
 
+use super::mood::Mood;
 use super::page::Page;
-
-/// How a cell is meant, which a terminal shows by its color.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mood {
-    /// As any other.
-    #[default]
-    Plain,
-    /// The name of a column, or of what follows.
-    Head,
-    /// As it should be.
-    Good,
-    /// Worth a look.
-    Doubtful,
-    /// Wrong.
-    Bad,
-    /// Not important.
-    Faint,
-}
 
 /// A table that is being filled.
 #[derive(Debug)]

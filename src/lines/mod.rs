@@ -4,9 +4,10 @@
 //! Report ─→ Lines ─→ tables, interval, info, event, status, traffic ─→ Batch ─→ stdout
 //! ```
 //!
-//! One file per family of measurements. [`schema`] and the profile together are all that can leave the program.
+//! One file per family of measurements. [`schema`](crate::schema) and the profile together are all that can leave the program.
 
 use crate::collector::report::Report;
+use crate::schema;
 
 pub mod batch;
 mod event;
@@ -14,7 +15,6 @@ mod head;
 mod info;
 mod interval;
 pub mod plugin;
-pub mod schema;
 mod status;
 pub mod tables;
 mod traffic;

@@ -11,9 +11,9 @@
 use std::collections::HashMap;
 
 use super::payload::DataType;
-use crate::lines::schema::{self, EVENT_TAG, Type};
 use crate::meter::element::Use;
 use crate::meter::{Profile, Table};
+use crate::schema::{self, EVENT_TAG, Type};
 
 /// What all measurements of this project begin with.
 const PREFIX: &str = "powermonitor_500";

@@ -149,7 +149,7 @@ impl Device {
             }
             None => return None,
         };
-        let event = line.event.map(|event| (crate::lines::schema::EVENT_TAG.to_owned(), Value::Text(event)));
+        let event = line.event.map(|event| (crate::schema::EVENT_TAG.to_owned(), Value::Text(event)));
         let mut values = Vec::with_capacity(line.fields.len() + 1);
         let mut refused = 0;
         for (field, value) in event.into_iter().chain(line.fields) {

@@ -6,7 +6,7 @@
 use influxdb_line_protocol::{FieldValue, parse_lines};
 
 use super::payload::{DataType, Scalar};
-use crate::lines::schema::{EVENT_TAG, METER_TAG};
+use crate::schema::{EVENT_TAG, METER_TAG};
 
 /// Longest line that is looked at, in bytes.
 pub const LONGEST: usize = 256 * 1024;

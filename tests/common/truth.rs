@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use telegraf_pm500::lines::schema::COUNTING_SINCE;
 use telegraf_pm500::meter::{Profile, Table, Use, Value as Held};
+use telegraf_pm500::schema::COUNTING_SINCE;
 
 use super::line::{Line, Value};
 

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use telegraf_pm500::lines::schema::{self, Type};
 use telegraf_pm500::meter::element::{Element, Use};
 use telegraf_pm500::meter::identity::Identity;
 use telegraf_pm500::meter::names::ACTIVE_IMPORT;
 use telegraf_pm500::meter::{Profile, Table};
+use telegraf_pm500::schema::{self, Type};
 use telegraf_pm500::simulator::{Defects, Options};
 
 use crate::common::fake;

@@ -10,10 +10,10 @@ use ratatui::widgets::{Block, Borders, Cell, Clear, Paragraph, Row, Table, Table
 
 use super::super::figures::figure;
 use super::super::latest::Latest;
+use super::super::mood::Mood;
 use super::super::page::Page;
 use super::super::sections::{self, Section, sections};
 use super::super::show::{of_map, of_outcome};
-use super::super::table::Mood;
 use super::{View, Watch, Watched, phasor, trend};
 use crate::meter::Table as Values;
 use crate::meter::names::{ACTIVE, CURRENT, FREQUENCY, STAR};

@@ -23,6 +23,7 @@ use crate::host::tcp::Protocol;
 use crate::words;
 
 mod echo;
+mod function;
 mod learned;
 pub mod plan;
 mod port;

@@ -1,7 +1,7 @@
 //! A reply held against what was asked, by its bytes: the Modbus client says that something is wrong, and not what.
 
 use super::TransmissionMode;
-use super::reader::Function;
+use super::function::Function;
 use crate::source::{Failure, FailureKind};
 
 /// Bytes of an RTU frame without its registers: unit, function, byte count, CRC; an exception has as many.

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, timeout_at};
 use tokio_modbus::ExceptionCode;
 
+use super::function::Function;
 use super::learned::{Attempt, Learned, Why};
 use super::plan::{Piece, Read};
-use super::reader::{Function, Lost, Refused, RegisterReader, exception};
+use super::reader::{Lost, Refused, RegisterReader, exception};
 use super::{Port, Settings};
 use crate::source::log::Log;
 use crate::source::transport::Connect;

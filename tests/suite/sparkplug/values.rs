@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use telegraf_pm500::lines::schema::{self, Type};
 use telegraf_pm500::meter::element::Use;
 use telegraf_pm500::meter::{Profile, Table};
+use telegraf_pm500::schema::{self, Type};
 
 use super::bench::{Judge, Message, Metric, count, edge_node, kinds, power, sound, subscriber, tahu};
 use crate::common::peer::scratch;

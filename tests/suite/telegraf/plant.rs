@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use telegraf_pm500::lines::schema::COUNTING_SINCE;
 use telegraf_pm500::meter::element::Use;
 use telegraf_pm500::meter::{Profile, Table, Value};
+use telegraf_pm500::schema::COUNTING_SINCE;
 
 use super::program::{Shipped, Telegraf};
 use crate::common::peer::scratch;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use telegraf_pm500::lines::schema::COUNTING_SINCE;
 use telegraf_pm500::meter::Table;
+use telegraf_pm500::schema::COUNTING_SINCE;
 
 use super::plant::{FEEDER, PRESS, Plant, loopback, number, wait_for};
 use super::program::Shipped;
