@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::logging::OfMeter;
 use crate::meter::{Table, TableSet};
-use crate::source::{Exchange, Exchanges, Failure, FailureKind, Notice};
+use crate::source::{Exchange, Exchanges, Failure, FailureKind, Hindrance, Notice};
 
 use super::damper::{Damper, Fate, Tell};
 use super::event::Event;
@@ -41,7 +41,7 @@ enum Fault {
     /// A table was not read.
     Table(Table, FailureKind),
     /// An assembly is not heard, for this reason.
-    Unheard(u16, String),
+    Unheard(u16, Hindrance),
     /// Something happened, to these fields.
     Event(&'static str, String),
 }

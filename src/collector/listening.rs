@@ -8,7 +8,7 @@ use super::event::Event;
 pub fn event(notice: &Notice) -> Option<Event> {
     match notice {
         Notice::Heard { again, .. } => again.then(|| Event::OwnerBack { how: sentence(notice) }),
-        Notice::Lost { assembly, reason } => {
+        Notice::Lost { assembly, reason, .. } => {
             Some(Event::OwnerLost { assembly: *assembly, reason: reason.clone() })
         }
         Notice::Unheard { .. }
@@ -26,10 +26,10 @@ pub fn sentence(notice: &Notice) -> String {
             "assembly {assembly}: {application} at a packet interval of {}, {origin}",
             humantime::format_duration(*rpi)
         ),
-        Notice::Lost { assembly, reason } => {
+        Notice::Lost { assembly, reason, .. } => {
             format!("assembly {assembly} is not heard any more: {reason}")
         }
-        Notice::Unheard { assembly, reason, retry } => {
+        Notice::Unheard { assembly, reason, retry, .. } => {
             let next = match retry {
                 Some(wait) => format!("next try in {}", humantime::format_duration(*wait)),
                 None => {

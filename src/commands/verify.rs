@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 
 use super::output_file::OutputFile;
 use crate::cli::VerifyArgs;
-use crate::config::{self, BUILT_IN_PROFILE, Connection, MeterConfig, Options};
+use crate::config::{self, BUILT_IN_PROFILE, MeterConfig, Options, Protocol};
 use crate::display::Page;
 use crate::meter::{Profile, Table, profile_writer};
 use crate::source::{Endpoint, Failure, Timeouts};
@@ -152,7 +152,7 @@ fn locate(args: &VerifyArgs, address: &str) -> anyhow::Result<MeterConfig> {
 
 fn plan(args: &VerifyArgs, meter: &MeterConfig, profile: Arc<Profile>) -> Plan {
     let endpoint = |port: u16| Endpoint { host: meter.address.host.clone(), port };
-    let over_modbus = meter.connection == Connection::Modbus;
+    let over_modbus = meter.connection.protocol() == Protocol::Modbus;
     let modbus_port = if over_modbus { meter.port() } else { args.modbus_port };
     let times = |duration: Duration| {
         let readings = duration.as_secs_f64() / args.interval.as_secs_f64();

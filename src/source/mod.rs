@@ -42,7 +42,7 @@ pub mod transport;
 pub use crate::meter::block::{Access, Block, Span};
 pub use explicit::Explicit;
 pub use failure::{Failure, FailureKind};
-pub use listen::{Leftover, Listen};
+pub use listen::{Hindrance, Leftover, Listen};
 pub use log::{Exchange, Exchanges, Exhibit, Traffic};
 pub use logix::Logix;
 pub use modbus::Modbus;
@@ -261,14 +261,18 @@ pub enum Notice {
     Lost {
         /// Instance.
         assembly: u16,
-        /// Why.
+        /// Why, for code.
+        kind: Hindrance,
+        /// Why, for people.
         reason: String,
     },
     /// An assembly cannot be heard.
     Unheard {
         /// Instance.
         assembly: u16,
-        /// Why.
+        /// Why, for code.
+        kind: Hindrance,
+        /// Why, for people.
         reason: String,
         /// When it is tried again; never by itself when absent.
         retry: Option<Duration>,

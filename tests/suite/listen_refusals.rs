@@ -70,7 +70,7 @@ fn each_refusal_has_its_own_words_and_its_own_next_step_and_costs_no_value() {
             let before = opens(&meter.record());
             let mut reading = listener(meter.eip(), settings(), DEADLINE);
             reading.gather(&[Realtime]).await;
-            let Notice::Unheard { assembly: 101, reason, retry } = only(&reading.notices) else {
+            let Notice::Unheard { assembly: 101, reason, retry, .. } = only(&reading.notices) else {
                 panic!("{:?}", reading.notices)
             };
             assert!(reason.contains(words), "{extended:04X?}: {reason}");

@@ -3,24 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::source::Notice;
+use crate::source::{Hindrance, Notice};
 
-/// An assembly, and why it is not heard. The same reason with other numbers is the same.
-pub(super) type Reason = (u16, String);
+/// An assembly, and why it is not heard. The same kind of reason in another sentence is the same.
+pub(super) type Reason = (u16, Hindrance);
 
 /// The reasons for which assemblies are not heard at present.
 #[derive(Debug, Default)]
-pub(super) struct Listeners(BTreeMap<u16, BTreeSet<String>>);
+pub(super) struct Listeners(BTreeMap<u16, BTreeSet<Hindrance>>);
 
 impl Listeners {
     /// Why an assembly is not heard any more, if the notice says that.
     pub(super) fn lost(&mut self, notice: &Notice) -> Option<Reason> {
-        let (Notice::Lost { assembly, reason } | Notice::Unheard { assembly, reason, .. }) = notice else {
+        let (Notice::Lost { assembly, kind, .. } | Notice::Unheard { assembly, kind, .. }) = notice else {
             return None;
         };
-        let reason: String = reason.chars().filter(|c| !c.is_ascii_digit()).collect();
-        self.0.entry(*assembly).or_default().insert(reason.clone());
-        Some((*assembly, reason))
+        self.0.entry(*assembly).or_default().insert(*kind);
+        Some((*assembly, *kind))
     }
 
     /// Whether nothing is wrong with an assembly.
@@ -44,12 +43,12 @@ mod tests {
     use crate::enip::forward_open::Application;
 
     #[test]
-    fn a_reason_with_other_numbers_is_the_same_and_all_end_when_the_assembly_is_heard() {
-        let lost = |reason: &str| Notice::Lost { assembly: 101, reason: reason.to_owned() };
+    fn a_reason_in_other_words_is_the_same_and_all_end_when_the_assembly_is_heard() {
+        let lost = |kind, reason: &str| Notice::Lost { assembly: 101, kind, reason: reason.to_owned() };
         let mut listeners = Listeners::default();
-        let first = listeners.lost(&lost("nothing for 400 ms"));
-        assert_eq!(first, listeners.lost(&lost("nothing for 1 ms")));
-        assert_ne!(first, listeners.lost(&lost("the owner has left")));
+        let first = listeners.lost(&lost(Hindrance::Silent, "nothing for 400 ms"));
+        assert_eq!(first, listeners.lost(&lost(Hindrance::Silent, "not one frame in 1 ms")));
+        assert_ne!(first, listeners.lost(&lost(Hindrance::Unusable, "nothing for 400 ms")));
         let heard = Notice::Heard {
             assembly: 101,
             application: Application::ListenOnly,

@@ -10,7 +10,7 @@ use crate::enip::forward_open::Application;
 use crate::meter::identity::Identity;
 use crate::meter::{Access, Block, Span};
 use crate::source::{
-    Answer, Deadline, Exchanges, Failure, FailureKind, Link, Notice, Samples, Source, Traffic,
+    Answer, Deadline, Exchanges, Failure, FailureKind, Hindrance, Link, Notice, Samples, Source, Traffic,
 };
 
 /// Plays the current step, again when somebody asks twice in a gather.
@@ -152,9 +152,12 @@ fn notice(said: &Said) -> Notice {
             origin: "configured",
             again,
         },
-        Said::Lost { assembly, reason } => Notice::Lost { assembly, reason: reason.to_owned() },
+        Said::Lost { assembly, reason } => {
+            Notice::Lost { assembly, kind: Hindrance::Silent, reason: reason.to_owned() }
+        }
         Said::Unheard { assembly, reason } => {
-            Notice::Unheard { assembly, reason: reason.to_owned(), retry: Some(Duration::from_secs(60)) }
+            let (kind, retry) = (Hindrance::Refused(0x01, Some(0x0119)), Some(Duration::from_secs(60)));
+            Notice::Unheard { assembly, kind, reason: reason.to_owned(), retry }
         }
     }
 }

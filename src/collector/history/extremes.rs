@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::collector::event::Event;
 use crate::meter::reading::decimal;
-use crate::meter::{Profile, Readings, Table, Use};
+use crate::meter::{Profile, Readings, Table, Use, names};
 
 use super::record::note;
 
@@ -22,7 +22,7 @@ pub fn follow_max(
     let (mut compared, mut fallen) = (0, Vec::new());
     for (name, now) in numbers(profile, readings, Table::Max) {
         // A power factor has a sign that says no amount, and what never was more than 0 cannot fall.
-        if name.starts_with("power_factor") {
+        if names::FACTOR.contains(&name) {
             continue;
         }
         let Some(before) = note(known, name, now).filter(|before| *before > 0.0) else {
@@ -33,7 +33,7 @@ pub fn follow_max(
             fallen.push((name, before, now));
         }
     }
-    let shown = fallen.iter().find(|(name, ..)| *name == "active_power_total_w").or(fallen.first());
+    let shown = fallen.iter().find(|(name, ..)| *name == names::ACTIVE[3]).or(fallen.first());
     let (field, before, after) = *shown.filter(|_| fallen.len() * 2 > compared)?;
     Some(Event::MaxReset { field: field.to_owned(), before, after, fell: fallen.len(), compared })
 }

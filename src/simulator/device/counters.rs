@@ -1,19 +1,20 @@
 //! The energy counters: true integrals, and what their display makes of them.
 
+use crate::meter::names;
 use crate::simulator::installation::Load;
 
 /// Energy counters of a meter.
 pub(super) const COUNTERS: usize = 8;
 /// Their names, in the order of the energy table.
 const NAMES: [&str; COUNTERS] = [
-    "active_import_wh",
-    "reactive_import_varh",
-    "active_export_wh",
-    "reactive_export_varh",
-    "partial_active_import_wh",
-    "partial_reactive_import_varh",
-    "partial_active_export_wh",
-    "partial_reactive_export_varh",
+    names::ACTIVE_IMPORT,
+    names::REACTIVE_IMPORT,
+    names::ACTIVE_EXPORT,
+    names::REACTIVE_EXPORT,
+    names::PARTIAL_ENERGIES[0],
+    names::PARTIAL_ENERGIES[2],
+    names::PARTIAL_ENERGIES[1],
+    names::PARTIAL_ENERGIES[3],
 ];
 /// Counters of a meter that has been in service for years, in Wh and varh.
 const IN_SERVICE: [f64; COUNTERS] =

@@ -12,7 +12,7 @@ mod settings;
 use std::sync::Arc;
 
 use crate::meter::identity::Identity;
-use crate::meter::{Table, Value};
+use crate::meter::{Table, Value, names};
 
 use super::Options;
 use super::installation::{Absent, Load, Sample};
@@ -104,7 +104,7 @@ impl Device {
             _ => return,
         };
         self.counters.roll_over_at(limit);
-        self.counters.set(&self.load, self.now, "active_import_wh", limit - UNTIL_ROLL_OVER);
+        self.counters.set(&self.load, self.now, names::ACTIVE_IMPORT, limit - UNTIL_ROLL_OVER);
     }
 
     /// Another device in the place of this one, wired alike, its counters at zero.
@@ -149,8 +149,8 @@ impl Device {
             }
             CounterHistory::ExchangeHigher => {
                 self.number += SUCCESSOR;
-                let value = self.counters.named(&self.load, self.now, "active_import_wh").unwrap_or(0);
-                self.set_counter("active_import_wh", value + HIGHER);
+                let value = self.counters.named(&self.load, self.now, names::ACTIVE_IMPORT).unwrap_or(0);
+                self.set_counter(names::ACTIVE_IMPORT, value + HIGHER);
             }
             CounterHistory::Smooth
             | CounterHistory::RollOver
@@ -221,7 +221,7 @@ impl Device {
     pub(super) fn value(&mut self, table: Table, name: &str) -> Option<Value> {
         let absent = self.options.absent;
         match table {
-            Table::Realtime if name == "phase_sequence" => {
+            Table::Realtime if name == names::PHASE_SEQUENCE => {
                 Some(Value::Integer(self.options.wiring.sequence()))
             }
             Table::Realtime => self.sample.get(name).map(|value| shown(absent, value)),
@@ -231,7 +231,7 @@ impl Device {
                 self.sample.get(name).map(|value| shown(absent, value * 0.0))
             }
             Table::Demand => self.demand()?.get(name).map(|value| shown(absent, value)),
-            Table::Energy if name == "run_time_s" => Some(Value::Integer(self.run_minutes() * 60)),
+            Table::Energy if name == names::RUN_TIME => Some(Value::Integer(self.run_minutes() * 60)),
             Table::Energy if self.options.no_export && name.contains("export") => {
                 Some(Value::Integer(absent.integer()))
             }
@@ -273,7 +273,7 @@ impl Device {
 
     /// Alarm 1 is on while the system's power is high, and drives output 1; output 2 counts pulses.
     fn alarm(&self, name: &str) -> Option<i64> {
-        let high = self.sample.get("active_power_total_w")? > self.load.high_power();
+        let high = self.sample.get(names::ACTIVE[3])? > self.load.high_power();
         match name {
             "alarm_1" | "output_1" => Some(i64::from(high)),
             "alarm_2" | "alarm_3" | "alarm_4" | "output_2" => Some(0),

@@ -11,6 +11,7 @@ use super::sample::{NAMES, Sample};
 use super::state::{self, Apparent};
 use super::wave::Wave;
 use super::wiring::{self, SystemVoltage};
+use crate::meter::names;
 use crate::simulator::Options;
 
 /// Relative departures of voltage and frequency from their means.
@@ -126,13 +127,12 @@ impl Load {
         };
         let system = match self.system_voltage {
             SystemVoltage::Mean => {
-                mean(&v, &self.wiring.nothing_of(["voltage_l1_n_v", "voltage_l2_n_v", "voltage_l3_n_v"]))
+                mean(&v, &self.wiring.nothing_of([names::STAR[0], names::STAR[1], names::STAR[2]]))
             }
             SystemVoltage::Zero => 0.0,
             SystemVoltage::LineOverRoot3 => ll.iter().sum::<f64>() / 3.0 / 3f64.sqrt(),
         };
-        let between =
-            mean(&ll, &self.wiring.nothing_of(["voltage_l1_l2_v", "voltage_l2_l3_v", "voltage_l3_l1_v"]));
+        let between = mean(&ll, &self.wiring.nothing_of([names::DELTA[0], names::DELTA[1], names::DELTA[2]]));
         let step = |value: f64| match self.state.resolution {
             0.0 => value,
             step => (value / step).round() * step,

@@ -27,8 +27,11 @@ use super::transport::{Connect, Tcp};
 use super::{Access, Answer, Block, Deadline, Failure, FailureKind, Link, Notice, Samples, Source, Span};
 
 mod agreement;
+mod hindrance;
 mod opener;
 mod slot;
+
+pub use hindrance::Hindrance;
 
 use opener::{Found, Miss, Opener};
 use slot::{End, Slot, began_for_us, ended};
@@ -199,9 +202,10 @@ impl<C: Connect> Listen<C> {
             Ok(()) => {}
             Err(Miss::Unreachable(failure)) => self.unreachable = Some(failure),
             Err(Miss::Unanswered(failure)) => {
-                self.put_off(instance, failure.kind, failure.sentence, NextStep::Later);
+                let Failure { kind, sentence } = failure;
+                self.put_off(instance, (Hindrance::Unanswered, kind), sentence, NextStep::Later);
             }
-            Err(Miss::Refused(reason, step)) => self.postpone(instance, reason, step),
+            Err(Miss::Refused(why, reason, step)) => self.postpone(instance, why, reason, step),
         }
     }
 
@@ -255,8 +259,8 @@ impl<C: Connect> Listen<C> {
         match ended(connection, application, slot.heard_before, Instant::now()) {
             Some(End::Silent(reason)) => self.lose(instance, reason).await,
             // Nothing was lost, and looking again soon would only open and close for nothing.
-            Some(End::Useless(reason)) => {
-                self.postpone(instance, reason, NextStep::WaitForOwner);
+            Some(End::Useless(kind, reason)) => {
+                self.postpone(instance, kind, reason, NextStep::WaitForOwner);
                 self.give_up(instance).await;
             }
             Some(End::ForUs) => {
@@ -280,7 +284,7 @@ impl<C: Connect> Listen<C> {
         let (least, most) = self.settings.waits.second_look;
         let Some(slot) = self.slots.get_mut(&instance) else { return };
         slot.for_us += 1;
-        let reason = began_for_us(slot.for_us);
+        let (kind, reason) = began_for_us(slot.for_us);
         let wait = (slot.for_us < 2).then(|| {
             let some = least + most.saturating_sub(least).mul_f64(rand::random());
             // An owner that came at the same moment must be ahead of a stream that begins for us.
@@ -290,7 +294,7 @@ impl<C: Connect> Listen<C> {
         (slot.retry_at, slot.wait) = (wait.map(|wait| Instant::now() + wait), None);
         slot.stopped_on = wait.is_none().then_some(session);
         slot.failure = Some(FailureKind::NoOwner.because(format!("assembly {instance}: {reason}")));
-        self.notices.push(Notice::Unheard { assembly: instance, reason, retry: wait });
+        self.notices.push(Notice::Unheard { assembly: instance, kind, reason, retry: wait });
     }
 
     /// Gives a connection up that brought frames, and says why.
@@ -300,7 +304,7 @@ impl<C: Connect> Listen<C> {
         slot.failure = Some(failure);
         slot.wait = Some(self.settings.waits.shortest);
         slot.retry_at = Some(Instant::now() + jittered(self.settings.waits.shortest));
-        self.notices.push(Notice::Lost { assembly: instance, reason });
+        self.notices.push(Notice::Lost { assembly: instance, kind: Hindrance::Silent, reason });
         self.give_up(instance).await;
     }
 
@@ -319,17 +323,23 @@ impl<C: Connect> Listen<C> {
     }
 
     /// The meter, or our own network, has said why nothing can be heard.
-    fn postpone(&mut self, instance: u16, reason: String, step: NextStep) {
+    fn postpone(&mut self, instance: u16, why: Hindrance, reason: String, step: NextStep) {
         let kind = match step {
             NextStep::WaitForOwner => self.unheard(),
             NextStep::Local => FailureKind::Connection,
             _ => FailureKind::Refused,
         };
-        self.put_off(instance, kind, reason, step);
+        self.put_off(instance, (why, kind), reason, step);
     }
 
     /// Looks again later, and says so if the reason is new.
-    fn put_off(&mut self, instance: u16, kind: FailureKind, reason: String, step: NextStep) {
+    fn put_off(
+        &mut self,
+        instance: u16,
+        (why, kind): (Hindrance, FailureKind),
+        reason: String,
+        step: NextStep,
+    ) {
         let Some(slot) = self.slots.get_mut(&instance) else { return };
         let Waits { shortest, longest, stop, .. } = self.settings.waits;
         let wait = match step {
@@ -343,7 +353,7 @@ impl<C: Connect> Listen<C> {
         let failure = kind.because(format!("assembly {instance}: {reason}"));
         if slot.failure.as_ref() != Some(&failure) {
             slot.failure = Some(failure);
-            self.notices.push(Notice::Unheard { assembly: instance, reason, retry: wait });
+            self.notices.push(Notice::Unheard { assembly: instance, kind: why, reason, retry: wait });
         }
     }
 

@@ -15,6 +15,7 @@ use crate::source::transport::{Connect, Tcp};
 use crate::source::{Failure, FailureKind, eip};
 
 use super::agreement;
+use super::hindrance::Hindrance;
 use super::slot::{Connection, MULTIPLIER, Origin, Slot, Variations};
 use super::{Leftover, Settings};
 
@@ -32,7 +33,7 @@ pub(super) enum Miss {
     /// It can, and a request of this look got no answer, or none that makes sense: nothing was refused.
     Unanswered(Failure),
     /// It can, and this is what it, or our own network, says.
-    Refused(String, NextStep),
+    Refused(Hindrance, String, NextStep),
 }
 
 impl From<eip::Miss> for Miss {
@@ -114,7 +115,7 @@ impl<C: Connect> Opener<C> {
         let size = match self.explicit.size(instance).await {
             // The meter is there; it is this assembly that is not what the profile says.
             Err(eip::Miss::Failure(wrong)) if wrong.kind == FailureKind::WrongSize => {
-                return Err(Miss::Refused(wrong.sentence, NextStep::Stop));
+                return Err(Miss::Refused(Hindrance::WrongSize, wrong.sentence, NextStep::Stop));
             }
             // What the meter does not give when it is asked it may send all the same.
             Err(eip::Miss::Failure(_)) if self.explicit.eip.is_open() => self.explicit.known_size(instance),
@@ -138,7 +139,7 @@ impl<C: Connect> Opener<C> {
             self.leftovers.push((instance, closing(&open)));
             let answer = self.explicit.eip.open_connection(&open).await?;
             self.leftovers.pop();
-            let (sentence, step) = match answer {
+            let refusal = match answer {
                 Ok(accepted) => {
                     return match self.attach(sender, addresses, (&open, asked), &accepted, (settings, others))
                     {
@@ -155,8 +156,9 @@ impl<C: Connect> Opener<C> {
                         }
                     };
                 }
-                Err(refused) => explain(&refused.refusal),
+                Err(refused) => refused.refusal,
             };
+            let (kind, (sentence, step)) = (Hindrance::from(&refusal), explain(&refusal));
             match step {
                 NextStep::OtherRpi(suggested) if settings.application == Application::ListenOnly => {
                     ladder.extend(LADDER.map(|ms| (Duration::from_millis(ms), Origin::Ladder)));
@@ -174,7 +176,7 @@ impl<C: Connect> Opener<C> {
                     *tries += 1;
                     if *tries > Variations::tries(step) {
                         let next = if step == NextStep::OtherPriority { step } else { NextStep::Stop };
-                        return Err(Miss::Refused(sentence, next));
+                        return Err(Miss::Refused(kind, sentence, next));
                     }
                     slot.variations.vary(step);
                     ladder.push_front((rpi, origin));
@@ -184,12 +186,13 @@ impl<C: Connect> Opener<C> {
                         path = other;
                         ladder.push_front((rpi, origin));
                     }
-                    None => return Err(Miss::Refused(sentence, step)),
+                    None => return Err(Miss::Refused(kind, sentence, step)),
                 },
-                step => return Err(Miss::Refused(sentence, step)),
+                step => return Err(Miss::Refused(kind, sentence, step)),
             }
         }
         Err(Miss::Refused(
+            Hindrance::NoInterval,
             format!("{refused}; none that was tried fits, set rpi to the owner's"),
             NextStep::Later,
         ))
@@ -206,7 +209,7 @@ impl<C: Connect> Opener<C> {
     ) -> Result<Attached, Miss> {
         let opened = &accepted.opened;
         agreement::check(open, accepted, others.iter().copied())
-            .map_err(|disagreement| Miss::Refused(disagreement.to_string(), NextStep::Later))?;
+            .map_err(|wrong| Miss::Refused((&wrong).into(), wrong.to_string(), NextStep::Later))?;
         let IpAddr::V4(meter) = meter.ip() else { return Err(local(HubError::NotIpv4)) };
         let agreed = Agreed {
             connection: opened.t2o_id,
@@ -271,5 +274,5 @@ fn local(error: HubError) -> Miss {
         HubError::NoGroup | HubError::Group(_) => NextStep::WaitForRoom,
         _ => NextStep::Local,
     };
-    Miss::Refused(error.to_string(), next)
+    Miss::Refused((&error).into(), error.to_string(), next)
 }

@@ -7,6 +7,8 @@ use crate::enip::hub::Attached;
 use crate::enip::refusal::NextStep;
 use crate::source::Failure;
 
+use super::hindrance::Hindrance;
+
 /// Watchdog = packet interval × this; code 2 in the Forward Open.
 pub(super) const MULTIPLIER: u32 = 16;
 
@@ -107,7 +109,7 @@ pub(super) enum End {
     /// It brought frames and brings none any more.
     Silent(String),
     /// It never brought one that can be used.
-    Useless(String),
+    Useless(Hindrance, String),
 }
 
 /// Whether a connection must be given up. What waits in its socket is taken in first.
@@ -134,17 +136,22 @@ pub(super) fn ended(
         let silence = humantime::format_duration(connection.rpi * MULTIPLIER);
         return Some(End::Silent(format!("no frame for {silence}; {who}, or the network drops multicast")));
     }
-    Some(End::Useless(match (stream.odd_size(), counts.dropped) {
-        (Some(odd), 1..) => unusable(odd, connection.size),
-        _ if heard_before => {
+    let (kind, reason) = match (stream.odd_size(), counts.dropped) {
+        (Some(odd), 1..) => (Hindrance::Unusable, unusable(odd, connection.size)),
+        _ if heard_before => (
+            Hindrance::OwnerDied,
             "the meter accepts the connection and sends nothing, as it did before: its owner has died or was \
              unplugged, and the meter still keeps the owner's connection; start the owner, or restart the meter"
-                .to_owned()
-        }
-        _ => "the meter accepted the connection, but no frame arrives; check IGMP snooping without a querier, a \
+                .to_owned(),
+        ),
+        _ => (
+            Hindrance::NoFrame,
+            "the meter accepted the connection, but no frame arrives; check IGMP snooping without a querier, a \
               firewall on UDP 2222 or IGMP, and rp_filter; or the owner has died, and the meter keeps its connection"
-            .to_owned(),
-    }))
+                .to_owned(),
+        ),
+    };
+    Some(End::Useless(kind, reason))
 }
 
 /// Frames that arrive and cannot be used, and why.
@@ -167,14 +174,19 @@ fn unusable(odd: Option<usize>, agreed: usize) -> String {
 /// A stream that began when we came was perhaps begun for us alone, beside a unicast owner; to stay would be no
 /// listening, and lock a PLC out that comes back. Or a multicast owner came at the same moment: a second look
 /// tells them apart.
-pub(super) fn began_for_us(looks: u32) -> String {
-    if looks < 2 {
-        "the meter began to send when we came: either its owner's connection is unicast, or the owner connected at the \
-         same moment; a second look will tell"
-            .to_owned()
+pub(super) fn began_for_us(looks: u32) -> (Hindrance, String) {
+    let (kind, reason) = if looks < 2 {
+        (
+            Hindrance::BeganForUs,
+            "the meter began to send when we came: either its owner's connection is unicast, or the owner connected at the \
+         same moment; a second look will tell",
+        )
     } else {
-        "the meter began to send for us alone, twice: its owner's connection is unicast, or there is no owner; clear \
-         \"Use Unicast Connection over EtherNet/IP\" in the module properties of the owner"
-            .to_owned()
-    }
+        (
+            Hindrance::ForUsAlone,
+            "the meter began to send for us alone, twice: its owner's connection is unicast, or there is no owner; clear \
+         \"Use Unicast Connection over EtherNet/IP\" in the module properties of the owner",
+        )
+    };
+    (kind, reason.to_owned())
 }

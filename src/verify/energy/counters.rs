@@ -3,7 +3,7 @@
 use crate::meter::WordOrder;
 use crate::meter::decode::{joined, real};
 use crate::meter::element::{Element, Form, Place, REAL_BYTES};
-use crate::meter::{Profile, Table};
+use crate::meter::{Profile, Table, names};
 
 use crate::verify::energy::layout::{self, Evidence, Found, Layout, Pair};
 use crate::verify::energy::motion::{self, Settled, Shown};
@@ -13,9 +13,6 @@ use crate::verify::verdict::{Judged, Verdict};
 
 /// The assembly that carries energy.
 pub const ASSEMBLY: u16 = 107;
-
-/// The hours counter.
-const HOURS: &str = "run_time_s";
 
 /// What is known of the counters.
 #[derive(Debug, Default)]
@@ -50,7 +47,7 @@ pub fn judge(profile: &Profile, observation: &Observation, beside: &Beside<'_>) 
     let Beside { order, most_power, .. } = *beside;
     let mut rows: Vec<(usize, &Element)> = profile.elements_of(Table::Energy).collect();
     // The hours counter is written in its own way, and comes last.
-    rows.sort_by_key(|(_, element)| element.name == HOURS);
+    rows.sort_by_key(|(_, element)| element.name == names::RUN_TIME);
     let mut energy = Energy::default();
     let evidence = evidence(&rows, observation, order, most_power);
     let layout = evidence.as_ref().map(layout::solve);
@@ -121,7 +118,8 @@ fn evidence(
         Some(order.number(words))
     };
     let mut counters: Vec<Option<u64>> = rows.iter().map(counter).collect();
-    let hours = rows.iter().position(|(_, element)| element.name == HOURS).map(|at| counters.remove(at));
+    let hours =
+        rows.iter().position(|(_, element)| element.name == names::RUN_TIME).map(|at| counters.remove(at));
     let seconds = to.duration_since(from).unwrap_or_default().as_secs_f64();
     counters.iter().any(Option::is_some).then(|| Evidence {
         before,
@@ -215,7 +213,7 @@ fn judge_solved(
                     element.unit
                 );
                 // A profile says whole units; hours are written in more than one way.
-                if unit.fract() != 0.0 || element.name == HOURS || counter == 0 {
+                if unit.fract() != 0.0 || element.name == names::RUN_TIME || counter == 0 {
                     let label = format!("{} in units of {unit} {}", element.label, element.unit);
                     energy.labels.push((*slot, label));
                     return Judged::new(index, Verdict::Consistent, step);

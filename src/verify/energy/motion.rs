@@ -54,13 +54,15 @@ pub const COUNTERS: [&str; 9] = [
 
 /// The quantity that a counter adds up.
 fn quantity(name: &str) -> Quantity {
-    match name.trim_start_matches("partial_") {
-        names::ACTIVE_IMPORT => Quantity::ActiveImport,
-        names::REACTIVE_IMPORT => Quantity::ReactiveImport,
-        names::ACTIVE_EXPORT => Quantity::ActiveExport,
-        names::REACTIVE_EXPORT => Quantity::ReactiveExport,
-        _ => Quantity::Hours,
-    }
+    let energies = names::ENERGIES.into_iter().zip(names::PARTIAL_ENERGIES);
+    let energies = energies.zip([
+        Quantity::ActiveImport,
+        Quantity::ActiveExport,
+        Quantity::ReactiveImport,
+        Quantity::ReactiveExport,
+    ]);
+    let mut energies = energies.filter(|((total, partial), _)| *total == name || *partial == name);
+    energies.next().map_or(Quantity::Hours, |(_, quantity)| quantity)
 }
 
 /// The most that a counter can hold, in Wh: ten digits of kWh, of which the meter shows nine and a tenth.
@@ -312,7 +314,7 @@ fn settle(name: &str, known: &Known<'_>, form: &Result<Written, Unsettled>) -> S
         _ if !first_is_total => {
             return Settled::Open(Unsettled::SmallerFirst);
         }
-        _ if name.starts_with("partial_") => (two, other_unit),
+        _ if names::PARTIAL_ENERGIES.contains(&name) => (two, other_unit),
         _ => (one, unit),
     };
     match written.place(track.slot, unit) {

@@ -1,6 +1,6 @@
 //! The energy counters beside the integral of power: a counter that runs at another pace has another ratio.
 
-use crate::meter::{Profile, Readings, Table};
+use crate::meter::{Profile, Readings, Table, names};
 
 /// What counters and power say of the same time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,8 +19,8 @@ impl Pace {
     /// From readings that hold energy and power of the same moments, in order.
     pub fn of(profile: &Profile, readings: &[Readings]) -> Option<Pace> {
         let energy = |name: &str| profile.index_of(Table::Energy, name);
-        let (import, export) = (energy("active_import_wh")?, energy("active_export_wh"));
-        let power = profile.index_of(Table::Realtime, "active_power_total_w")?;
+        let (import, export) = (energy(names::ACTIVE_IMPORT)?, energy(names::ACTIVE_EXPORT));
+        let power = profile.index_of(Table::Realtime, names::ACTIVE[3])?;
         let place = profile.elements[import].place?;
         let net = |one: &Readings| {
             let export = export.and_then(|export| one.number(export)).unwrap_or(0.0);

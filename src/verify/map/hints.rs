@@ -1,7 +1,7 @@
 //! Mistakes of wiring and ratios that follow from the same numbers. They are hints: a reversed current
 //! transformer and a phase that feeds look alike.
 
-use crate::meter::names::GROUPS;
+use crate::meter::names::{GROUPS, PHASE_SEQUENCE};
 
 use crate::verify::map::scale;
 use crate::verify::map::series::{Map, Series};
@@ -32,7 +32,7 @@ fn phases(series: &Series, map: &Map, group: usize) -> Option<Vec<[f64; 3]>> {
 }
 
 fn sequence(series: &Series, map: &Map) -> Option<String> {
-    let element = series.position("phase_sequence")?;
+    let element = series.position(PHASE_SEQUENCE)?;
     let reversed = (0..series.readings.len()).all(|n| series.value(n, element, map) == Some(-1.0));
     reversed.then(|| {
         "the voltages are connected in the order L1-L3-L2 (phase_sequence is -1): two phases are exchanged, or the \

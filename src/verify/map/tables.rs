@@ -1,7 +1,7 @@
 //! The tables that physics says little about: maximum and demand, settings, alarms, product information.
 
 use crate::meter::physics::{LAWS, Premise, Says};
-use crate::meter::{Element, Profile, Readings, Table, Use, Value};
+use crate::meter::{Element, Profile, Readings, Table, Use, Value, names};
 
 use crate::verify::map::compare::{self, Agreement, show};
 use crate::verify::verdict::{Judged, Verdict};
@@ -70,7 +70,8 @@ pub fn judge(profile: &Profile, index: usize, decoded: &Decoded<'_>) -> Option<J
 /// A maximum is never below what is measured now.
 fn maximum(profile: &Profile, element: &Element, value: &Value, decoded: &Decoded<'_>) -> (Verdict, String) {
     // Signed quantities have no agreed maximum.
-    let signed = element.name.starts_with("reactive") || element.name.starts_with("power_factor");
+    let name = element.name.as_str();
+    let signed = names::REACTIVE.contains(&name) || names::FACTOR.contains(&name);
     // A later reading may well exceed a maximum that was read before it.
     let until = decoded.eip.iter().rposition(|readings| readings.taken(Table::Max).is_some());
     let earlier = &decoded.eip[..until.map_or(0, |until| until + 1)];

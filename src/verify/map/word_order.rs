@@ -5,7 +5,7 @@
 
 use crate::meter::WordOrder;
 use crate::meter::element::WireType;
-use crate::meter::{Element, Profile, Table};
+use crate::meter::{Element, Profile, Table, names};
 
 use crate::verify::reading::observation::Observation;
 
@@ -58,7 +58,7 @@ fn plausible(element: &Element, words: &[u16], order: WordOrder) -> Option<bool>
             let value = f64::from(order.real(words));
             Some((value >= low && value <= high) && (value == 0.0 || value.abs() >= 1e-6))
         }
-        (WireType::Real, _) if element.name == "frequency_hz" => {
+        (WireType::Real, _) if element.name == names::FREQUENCY => {
             let value = order.real(words);
             // Nothing is connected: zero is zero in either order.
             (words != [0, 0]).then(|| (40.0..=70.0).contains(&value))

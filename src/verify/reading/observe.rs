@@ -177,9 +177,8 @@ async fn beside(
     let began = Instant::now();
     let mut modbus = open(plan, place);
     let at = SystemTime::now();
-    let mut blocks = Vec::new();
     // The first read makes the connection; only what is asked after it is asked during it.
-    let opened = gather(plan, &mut modbus, &[Table::Energy], &mut blocks).await;
+    let opened = gather(plan, &mut modbus, &[Table::Energy], false).await;
     let rest = [Table::Settings, Table::Realtime, Table::Alarm, Table::Info];
     let mut early = None;
     let (read, lasted, closed) = {
@@ -187,15 +186,17 @@ async fn beside(
         let watch = async { eip.is_open() && matches!(eip.data(watched).await, Ok(Ok(_))) };
         tokio::pin!(watch);
         let read = match opened {
-            Ok(()) => {
-                let read = gather(plan, &mut modbus, &rest, &mut blocks);
+            Gathered { mut blocks, failed: None } => {
+                let read = gather(plan, &mut modbus, &rest, !blocks.is_empty());
                 tokio::pin!(read);
-                loop {
+                let read = loop {
                     tokio::select! {
                         answered = &mut watch, if early.is_none() => early = Some(answered),
                         read = &mut read => break read,
                     }
-                }
+                };
+                blocks.extend(read.blocks);
+                Gathered { blocks, failed: read.failed }
             }
             failed => failed,
         };
@@ -210,7 +211,8 @@ async fn beside(
         (read, lasted, closed)
     };
     let answered_meanwhile = early.unwrap_or(false);
-    if let Err(failure) = read {
+    let Gathered { blocks, failed } = read;
+    if let Some(failure) = failed {
         seen.note(failure.sentence);
     }
     if blocks.is_empty() {
@@ -279,15 +281,15 @@ async fn over_modbus(
         if n > 0 {
             progress.rest(plan.interval, n, say).await;
         }
-        let (at, mut blocks) = (SystemTime::now(), Vec::new());
-        let read = gather(plan, &mut modbus, &all, &mut blocks).await;
-        match read {
-            Err(failure) if blocks.is_empty() && seen.visits.is_empty() => {
+        let at = SystemTime::now();
+        let Gathered { blocks, failed } = gather(plan, &mut modbus, &all, false).await;
+        match failed {
+            Some(failure) if blocks.is_empty() && seen.visits.is_empty() => {
                 modbus.close().await;
                 return Err(failure);
             }
-            Err(failure) => seen.note(failure.sentence),
-            Ok(()) => {}
+            Some(failure) => seen.note(failure.sentence),
+            None => {}
         }
         if !blocks.is_empty() {
             seen.visits.push(Visit { at, blocks });
@@ -302,25 +304,28 @@ fn open(plan: &Plan, place: &Place) -> Box<dyn Source> {
     place.clone().alone(plan.timeouts, settings)
 }
 
-/// Reads tables and keeps the registers; a part that failed is an error, and the rest is kept.
-async fn gather(
-    plan: &Plan,
-    modbus: &mut Box<dyn Source>,
-    tables: &[Table],
-    blocks: &mut Vec<(u16, Vec<u16>)>,
-) -> Result<(), Failure> {
+/// Registers that were read, and why others were not.
+struct Gathered {
+    blocks: Vec<(u16, Vec<u16>)>,
+    failed: Option<Failure>,
+}
+
+/// Reads tables; `connected` when the meter has answered on this connection before.
+async fn gather(plan: &Plan, modbus: &mut Box<dyn Source>, tables: &[Table], connected: bool) -> Gathered {
     let tables = TableSet::from_iter(tables.iter().copied());
     let spans = block::spans(&plan.profile, tables, Access::Registers);
     let answer = modbus.read(&spans, Deadline::within(LONGEST)).await;
-    blocks.extend(answer.blocks.iter().filter_map(|block| match block.span {
+    let registers = answer.blocks.iter().filter_map(|block| match block.span {
         Span::Registers { start, .. } => Some((start, block.words())),
         Span::Assembly(_) => None,
-    }));
+    });
+    let blocks: Vec<_> = registers.collect();
+    let silent = blocks.is_empty() && !connected;
     // Not every meter tells who it is over Modbus.
     let failed = answer.failures.iter().find_map(|(span, failure)| {
         let tables = block::tables_of(&plan.profile, *span, tables);
         let table = tables.iter().find(|table| *table != Table::Info || failure.is_of_the_link())?;
-        let sentence = match (blocks.is_empty(), plan.eip.is_some()) {
+        let sentence = match (silent, plan.eip.is_some()) {
             // Nothing is to be had: that is not about a table.
             (true, false) => failure.to_string(),
             (true, true) => format!("Modbus: {failure}"),
@@ -328,7 +333,7 @@ async fn gather(
         };
         Some(failure.kind.because(sentence))
     });
-    failed.map_or(Ok(()), Err)
+    Gathered { blocks, failed }
 }
 
 /// Reads these assemblies once; one that the meter refuses is left out.

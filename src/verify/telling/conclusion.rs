@@ -256,7 +256,7 @@ fn realtime(
 fn most_power(realtime: Option<&Realtime>) -> f64 {
     let seen = realtime.and_then(|realtime| {
         let series = &realtime.series;
-        let element = series.position("apparent_power_total_va")?;
+        let element = series.position(names::APPARENT[3])?;
         let values = (0..series.readings.len()).filter_map(|n| series.value(n, element, &realtime.map));
         values.max_by(f64::total_cmp)
     });

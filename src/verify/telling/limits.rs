@@ -1,6 +1,6 @@
 //! What stays open, and what would settle it.
 
-use crate::meter::{Profile, Table};
+use crate::meter::{Profile, Table, names};
 
 use crate::verify::reading::observation::Observation;
 use crate::verify::verdict::{Gap, Judged, Verdict};
@@ -26,7 +26,7 @@ pub fn of(profile: &Profile, observation: &Observation, judged: &[Judged], expec
         ));
     }
     let element = |one: &Judged| &profile.elements[one.index];
-    if judged.iter().any(|one| element(one).name == "phase_sequence" && one.verdict != Verdict::Proven) {
+    if judged.iter().any(|one| element(one).name == names::PHASE_SEQUENCE && one.verdict != Verdict::Proven) {
         limits.push(
             "phase_sequence is a constant, and no law touches a constant: compare it with the display"
                 .to_owned(),
