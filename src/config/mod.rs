@@ -13,6 +13,7 @@
 //!   logix      which tags of a controller hold what, and how they are known to be alive
 //!   load_profile  energy at every boundary
 //!   selection  which tables are read, which fields are emitted
+//! effect     options that mean nothing for a meter that is read in its way
 //! by_hand    meters of the command line instead of a file
 //! mistake    what is wrong, and where
 //! warnings   what a valid configuration should still be told
@@ -30,6 +31,7 @@ mod address;
 mod by_hand;
 mod choice;
 mod duration;
+mod effect;
 mod env;
 mod file;
 mod limits;
@@ -76,6 +78,7 @@ pub use value::{BaudRate, FromText, Switchable, ValueError, Within, argument};
 pub use zone::{Zone, ZoneError};
 
 use crate::host::places;
+use effect::Written;
 use file::{Block, Placed};
 use meter::{Resolved, Surroundings};
 
@@ -184,6 +187,8 @@ fn build(
     let mut resolved: Vec<Resolved> = Vec::new();
     let mut lines = Vec::new();
     for Block { plugin: Placed { line, options: mut defaults }, meters } in blocks {
+        let (above, first) = (Written::of(&defaults), resolved.len());
+        let mut below = Vec::new();
         defaults.interval = overrides.interval.or(defaults.interval);
         let taken = process.take(&defaults).and_then(|()| check_path("profile", defaults.profile.as_ref()));
         taken.map_err(|mistake| ConfigError::at(line, mistake))?;
@@ -191,11 +196,16 @@ fn build(
             let called = options.name.as_ref().map(|name| name.as_str().to_owned());
             let called =
                 called.or(options.address.as_ref().map(|location| location.address.short_name().to_owned()));
+            below.push(Written::of(&options));
             let meter = check_path("profile", options.profile.as_ref())
                 .and_then(|()| meter::resolve(options.or(&defaults), &mut around))
                 .map_err(|mistake| ConfigError::at(line, mistake).of_meter(called))?;
             resolved.push(meter);
             lines.push(line);
+        }
+        let above = above.in_vain_for_all(resolved[first..].iter().map(|resolved| &resolved.meter));
+        for (Resolved { meter, notes }, written) in resolved[first..].iter_mut().zip(below) {
+            notes.extend(written.notes(meter, &above));
         }
     }
     check_unique(&resolved, &lines)?;

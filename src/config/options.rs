@@ -50,6 +50,26 @@ macro_rules! options {
                     $($merged: merge(self.$merged, block.$merged.as_ref()),)*
                 }
             }
+
+            /// The options that were written.
+            pub(super) fn written(&self) -> Vec<&'static str> {
+                let all = [
+                    $((stringify!($own), self.$own.is_some()),)*
+                    $((stringify!($option), self.$option.is_some()),)*
+                    $((stringify!($merged), self.$merged.is_some()),)*
+                ];
+                all.into_iter().filter_map(|(name, written)| written.then_some(name)).collect()
+            }
+
+            /// Those of them that say something else than these do.
+            pub(super) fn unlike(&self, others: &Options) -> Vec<&'static str> {
+                let all = [
+                    $((stringify!($own), self.$own.is_some() && self.$own != others.$own),)*
+                    $((stringify!($option), self.$option.is_some() && self.$option != others.$option),)*
+                    $((stringify!($merged), self.$merged.is_some() && self.$merged != others.$merged),)*
+                ];
+                all.into_iter().filter_map(|(name, unlike)| unlike.then_some(name)).collect()
+            }
         }
     };
 }

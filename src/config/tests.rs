@@ -27,15 +27,6 @@ fn refused(options: &str, expected: &str) {
     assert!(!reason.contains('\n') && !reason.ends_with('.'), "not one sentence: {reason}");
 }
 
-/// The sample with its options taken out of their comments.
-fn uncommented_sample() -> String {
-    let uncomment = |line: &str| match line.trim_start().strip_prefix("# ") {
-        Some(option) if option.starts_with("[[") || option.contains(" = ") => option.to_owned(),
-        _ => line.to_owned(),
-    };
-    Config::sample().lines().map(uncomment).collect::<Vec<_>>().join("\n")
-}
-
 #[test]
 fn three_lines_are_a_working_configuration() {
     let config = parse(&format!("{METER}address = \"10.0.0.1\"")).expect("minimal");
@@ -56,7 +47,7 @@ fn the_sample_reads_no_meter_and_uncommented_it_says_the_defaults() {
     let sample = parse(Config::sample()).expect("sample");
     assert!(sample.meters.is_empty() && sample.told().count() == 0);
 
-    let mut written = parse(&uncommented_sample()).expect("uncommented sample");
+    let mut written = parse(&effect::uncommented_sample()).expect("uncommented sample");
     let defaults = parse(&format!("{METER}address = \"192.168.1.50\"")).expect("defaults");
     assert_eq!(written.state_file.take(), Some(PathBuf::from(DEFAULT_STATE_FILE)));
     assert_eq!(format!("{written:?}"), format!("{defaults:?}"));

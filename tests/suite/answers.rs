@@ -41,7 +41,8 @@ fn a_mistake_in_the_configuration_is_answered_with_its_line_and_what_to_write() 
             || mistake == "address = \"10.0.0.1\"";
         let text = if whole { mistake.to_owned() } else { format!("{METER}{mistake}\n") };
         match Config::parse(&text, &Overrides::default()) {
-            Ok(_) => "(accepted)".to_owned(),
+            Ok(config) if config.warnings.is_empty() => "(accepted)".to_owned(),
+            Ok(config) => format!("(accepted) {}", config.warnings.join("; and ")),
             Err(error) => error.to_string(),
         }
     });
