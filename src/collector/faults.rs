@@ -305,7 +305,9 @@ impl FaultLog {
 impl Fault {
     /// What a gather that brought nothing is.
     fn of(failure: &Failure) -> Fault {
-        if failure.is_of_the_link() { Fault::Link } else { Fault::Down(failure.kind) }
+        // What a person has to change is said, whatever kept the meter away before it.
+        let passes = failure.is_of_the_link() && failure.kind != FailureKind::Local;
+        if passes { Fault::Link } else { Fault::Down(failure.kind) }
     }
 }
 

@@ -58,7 +58,7 @@ impl From<&Failure> for Outcome {
     fn from(failure: &Failure) -> Self {
         match failure.kind {
             FailureKind::Timeout => Outcome::Timeout,
-            FailureKind::Connection => Outcome::ConnectionFailed,
+            FailureKind::Connection | FailureKind::Local => Outcome::ConnectionFailed,
             FailureKind::Refused => Outcome::Refused,
             FailureKind::WrongDevice => Outcome::WrongDevice,
             FailureKind::WrongSize => Outcome::WrongSize,

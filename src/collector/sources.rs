@@ -67,7 +67,8 @@ fn over_modbus(config: &MeterConfig, shared: &Shared, port: u16) -> Box<dyn Sour
     let settings = config.modbus.settings;
     match config.modbus_place(port) {
         Place::Port(way) => {
-            let line = shared.serial_port(way.path.clone(), || Port::new(way, TransmissionMode::Rtu));
+            let (device, line) = (way.device.clone(), way.settings);
+            let line = shared.serial_port(device, line, || Port::new(way, TransmissionMode::Rtu));
             Box::new(Modbus::on(line, config.timeouts, settings))
         }
         Place::Network(endpoint, mode) => {

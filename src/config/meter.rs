@@ -89,6 +89,8 @@ pub struct ModbusSettings {
     pub mode: TransmissionMode,
     /// How characters look on its line, if it is at a serial port.
     pub serial: Option<serial::Settings>,
+    /// What its serial port is, as far as that is known at start: another path may lead there, too.
+    pub device: Option<PathBuf>,
     /// What its source is told.
     pub settings: modbus::Settings,
 }
@@ -197,7 +199,11 @@ impl MeterConfig {
     /// Where it speaks Modbus: at its serial port, or at this TCP port.
     pub fn modbus_place(&self, port: u16) -> Place {
         match self.modbus.serial {
-            Some(settings) => Place::Port(Serial { path: PathBuf::from(&self.address.host), settings }),
+            Some(settings) => {
+                let path = PathBuf::from(&self.address.host);
+                let device = self.modbus.device.clone().unwrap_or_else(|| path.clone());
+                Place::Port(Serial { path, device, settings })
+            }
             None => {
                 let endpoint = Endpoint { host: self.address.host.clone(), port };
                 Place::Network(endpoint, self.modbus.mode)
@@ -299,6 +305,7 @@ pub(super) fn resolve(options: Options, around: &mut Surroundings<'_>) -> Result
         port: modbus_port(connection, &address, options.modbus_port.map(u16::from))?,
         mode,
         serial,
+        device: serial.map(|_| serial::device(Path::new(&address.host))),
         settings: modbus::Settings {
             unit_id: options.unit_id.unwrap_or(1),
             close_after_gather: options.close_after_gather.unwrap_or(serial.is_none()),

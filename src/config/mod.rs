@@ -9,10 +9,11 @@
 //! meter      options and defaults → one meter's settings (sense)
 //!   limits     what a meter can bear, and why
 //!   listening  class 1: what is listened to, and how
-//!   serial     serial ports, and what their lines can carry
+//!   serial     serial ports, and how characters look on their lines
 //!   logix      which tags of a controller hold what, and how they are known to be alive
 //!   load_profile  energy at every boundary
 //!   selection  which tables are read, which fields are emitted
+//! line       meters of one serial line, and what it can carry
 //! effect     options that mean nothing for a meter that is read in its way
 //! by_hand    meters of the command line instead of a file
 //! mistake    what is wrong, and where
@@ -35,6 +36,7 @@ mod effect;
 mod env;
 mod file;
 mod limits;
+mod line;
 mod listening;
 mod load_profile;
 mod logix;
@@ -209,10 +211,13 @@ fn build(
         }
     }
     check_unique(&resolved, &lines)?;
-    serial::check(&resolved).map_err(|(number, error)| {
+    line::check(&resolved).map_err(|(number, error)| {
         let called = resolved.get(number).map(|resolved| resolved.meter.name.clone());
         ConfigError::at(lines.get(number).copied().flatten(), error).of_meter(called)
     })?;
+    for (number, note) in line::other_paths(&resolved) {
+        resolved[number].notes.push(note);
+    }
     let (warnings, basis) = (warnings::of(&resolved), warnings::basis(&resolved));
     Ok(Config {
         interval: process.interval.or(overrides.interval).unwrap_or(DEFAULT_INTERVAL),

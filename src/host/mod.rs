@@ -8,6 +8,7 @@ pub mod file;
 pub mod interfaces;
 pub mod names;
 pub mod outlet;
+mod own_ports;
 pub mod serial;
 pub mod tcp;
 #[cfg(unix)]

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
 use super::exclusive::Hold;
+use super::own_ports::OwnPort;
 use crate::words;
 
 /// The bit behind the eight of a character.
@@ -84,6 +85,19 @@ pub enum SerialError {
         .0.display()
     )]
     InUse(PathBuf),
+    /// We have it ourselves, by another name.
+    #[error(
+        "the serial port {} is {}, which this program has open by that name; write the same path for all meters on one \
+         line",
+        path.display(),
+        other.display()
+    )]
+    OtherName {
+        /// The port.
+        path: PathBuf,
+        /// Its other name.
+        other: PathBuf,
+    },
     /// It is something else.
     #[error("{} is no serial port", .0.display())]
     NotAPort(PathBuf),
@@ -121,6 +135,7 @@ pub struct SerialPort {
     port: serial::SerialPort,
     path: PathBuf,
     _hold: Hold,
+    _own: OwnPort,
 }
 
 /// Opens a port. A driver may take its time for that, which is not the runtime's.
@@ -137,7 +152,17 @@ pub async fn open(path: &Path, settings: Settings, within: Duration) -> Result<S
     }
 }
 
+/// What a port's name leads to: links are followed where there is something at their end.
+pub fn device(name: &Path) -> PathBuf {
+    if cfg!(windows) {
+        return PathBuf::from(name.to_string_lossy().to_uppercase());
+    }
+    name.canonicalize().unwrap_or_else(|_| name.to_owned())
+}
+
 fn open_now(path: PathBuf, settings: Settings) -> Result<SerialPort, SerialError> {
+    let own = OwnPort::enter(device(&path), &path)
+        .map_err(|other| SerialError::OtherName { path: path.clone(), other })?;
     let hold = Hold::on(&path)?;
     let ours = |mut given: serial::Settings| {
         given.set_raw();
@@ -160,7 +185,7 @@ fn open_now(path: PathBuf, settings: Settings) -> Result<SerialPort, SerialError
     let set = port.get_configuration().and_then(ours).and_then(|settings| port.set_configuration(&settings));
     set.map_err(|error| SerialError::Settings { path: path.clone(), baud_rate: settings.baud_rate, error })?;
     hold.exclude();
-    Ok(SerialPort { port, path, _hold: hold })
+    Ok(SerialPort { port, path, _hold: hold, _own: own })
 }
 
 /// What the operating system said of opening a port, in words.
@@ -250,6 +275,24 @@ mod tests {
         let held = open(port.path(), settings, within).await.unwrap();
         let second = open(port.path(), settings, within).await.unwrap_err();
         assert!(matches!(second, SerialError::InUse(_)), "{second}");
+        drop(held);
+        open(port.path(), settings, within).await.unwrap();
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_port_with_two_names_is_opened_by_one_of_them_at_a_time_and_both_are_told() {
+        let settings = Settings { baud_rate: 9600, parity: Parity::None, stop_bits: 1 };
+        let within = Duration::from_secs(5);
+        let (_line, port) = super::super::pty::open_pair(None).unwrap();
+        let around = Path::new("/dev/../").join(port.path().strip_prefix("/").unwrap());
+        let held = open(port.path(), settings, within).await.unwrap();
+        let second = open(&around, settings, within).await.unwrap_err();
+        assert!(matches!(&second, SerialError::OtherName { other, .. } if other == port.path()), "{second}");
+        assert!(second.to_string().contains("write the same path for all meters on one line"), "{second}");
+        drop(held);
+        let held = open(&around, settings, within).await.unwrap();
+        assert!(matches!(open(port.path(), settings, within).await, Err(SerialError::OtherName { .. })));
         drop(held);
         open(port.path(), settings, within).await.unwrap();
     }

@@ -7,13 +7,15 @@ use crate::enip::tag::TagRefusal;
 use crate::host::serial::SerialError;
 use crate::host::tcp::ConnectError;
 
-/// The kinds; each is a `result_code` of the status line.
+/// The kinds, which are the `result_code`s of the status line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureKind {
     /// A request or a connect was not answered in time.
     Timeout,
     /// No connection, or the connection was lost.
     Connection,
+    /// No connection, for something on our own side that a person has to change.
+    Local,
     /// The meter answered that it will not.
     Refused,
     /// The device is not the one the profile was made for.
@@ -38,7 +40,8 @@ impl FailureKind {
 
     /// Whether it concerns the meter as a whole rather than one block.
     pub fn is_of_the_link(self) -> bool {
-        matches!(self, FailureKind::Timeout | FailureKind::Connection | FailureKind::Suspended)
+        use FailureKind::{Connection, Local, Suspended, Timeout};
+        matches!(self, Timeout | Connection | Local | Suspended)
     }
 }
 
@@ -81,7 +84,17 @@ impl From<ConnectError> for Failure {
 
 impl From<SerialError> for Failure {
     fn from(error: SerialError) -> Self {
-        FailureKind::Connection.because(error.to_string())
+        let kind = match error {
+            SerialError::NotThere(_) | SerialError::Silent { .. } | SerialError::Io { .. } => {
+                FailureKind::Connection
+            }
+            SerialError::Forbidden(_)
+            | SerialError::InUse(_)
+            | SerialError::OtherName { .. }
+            | SerialError::NotAPort(_)
+            | SerialError::Settings { .. } => FailureKind::Local,
+        };
+        kind.because(error.to_string())
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::enip::hub::Hub;
 use crate::enip::tag::Route;
+use crate::host::serial::Settings;
 
 use super::line::{Line, Lines};
 use super::logix::Controller;
@@ -19,7 +20,7 @@ pub struct Shared {
     pub hub: Hub,
     controllers: Arc<Lines<(Endpoint, Route), Controller>>,
     ports: Arc<Lines<(Endpoint, TransmissionMode), Port>>,
-    serial_ports: Arc<Lines<PathBuf, Port<Serial>>>,
+    serial_ports: Arc<Lines<(PathBuf, Settings), Port<Serial>>>,
 }
 
 impl Shared {
@@ -38,8 +39,13 @@ impl Shared {
         self.ports.to((there, mode), new)
     }
 
-    /// The serial port there, whose line all units on it share.
-    pub fn serial_port(&self, there: PathBuf, new: impl FnOnce() -> Port<Serial>) -> Line<Port<Serial>> {
-        self.serial_ports.to(there, new)
+    /// The serial port that is this device, whose line all units on it share.
+    pub fn serial_port(
+        &self,
+        device: PathBuf,
+        settings: Settings,
+        new: impl FnOnce() -> Port<Serial>,
+    ) -> Line<Port<Serial>> {
+        self.serial_ports.to((device, settings), new)
     }
 }

@@ -93,6 +93,8 @@ impl Connect for Tcp {
 pub struct Serial {
     /// Where it is.
     pub path: PathBuf,
+    /// What that led to at start: another path may lead there, too.
+    pub device: PathBuf,
     /// How characters look on its line.
     pub settings: serial::Settings,
 }

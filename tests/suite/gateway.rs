@@ -225,6 +225,51 @@ fn a_serial_port_that_another_program_has_is_told_as_such() {
     assert!(said.contains("is in use by another program; a line has one master only"), "{said}");
 }
 
+/// A block for two units, each with the path of its own.
+fn two_paths(first: &str, second: &str) -> String {
+    let block = block(&format!("file://{first}"), "RTU", [1]);
+    format!(
+        "{block}[[inputs.powermonitor_500.meter]]\nname = \"unit-2\"\naddress = \"file://{second}\"\nunit_id = 2\n"
+    )
+}
+
+#[test]
+fn two_paths_of_one_serial_port_are_one_line_and_whoever_wrote_them_is_told() {
+    let (_runtime, line, address) = start("RTU");
+    let path = address.strip_prefix("file://").unwrap();
+    let other = format!("/dev/..{path}");
+    let config = config(&scratch("serial_two_paths"), &two_paths(path, &other));
+    let mut program = Program::start(&["--config", config.to_str().unwrap()]);
+    let said = format!("the serial port {other} is {path}; write the same path for all meters on one line");
+    program.wait_for_log(&said);
+    for (_, name) in names().take(2) {
+        let well = |line: &Printed| line.is(&name, "_status") && line.integer("result_code") == 0;
+        program.wait_for(&format!("{name} to be read"), well);
+    }
+    let lines = program.finish().lines();
+    for each in &names().take(2).collect::<Vec<_>>() {
+        assert!(assert_true(&lines, &line, each) > 0);
+    }
+}
+
+#[test]
+fn a_path_that_comes_to_lead_to_a_port_in_use_is_refused_with_both_names() {
+    let (_runtime, _line, address) = start("RTU");
+    let path = address.strip_prefix("file://").unwrap();
+    let directory = scratch("serial_late_path");
+    let link = directory.join("by-id");
+    let config = config(&directory, &two_paths(path, link.to_str().unwrap()));
+    let mut program = Program::start(&["--config", config.to_str().unwrap()]);
+    let is = |up: i64, name: &'static str| {
+        move |line: &Printed| line.is(name, "_status") && line.integer("up") == up
+    };
+    program.wait_for("the first", is(1, "unit-1"));
+    program.wait_for_log("is the adapter plugged in?");
+    std::os::unix::fs::symlink(path, &link).unwrap();
+    program.wait_for_log(&format!("{} is {path}, which this program has open by that name", link.display()));
+    program.wait_for("the first again", is(1, "unit-1"));
+}
+
 #[test]
 fn a_line_that_cannot_carry_what_its_meters_are_asked_is_refused_with_the_figures() {
     let config = config(&scratch("serial_too_much"), &block("file:///dev/ttyS0", "RTU", 1..=31));
