@@ -1,9 +1,11 @@
-//! A stream without the echo of what was sent on it. A two-wire adapter hears itself, and gives what it has sent as if it
+//! A stream without the echo of what was sent on it, and without what came before that was sent. A two-wire adapter hears itself, and gives what it has sent as if it
 //! were received, before the answer.
 //!
 //! Whatever begins otherwise than the request is no echo and is passed on as it came. No answer begins with the eight
 //! bytes of its request, but for registers that hold by chance what the request has there, its CRC included: that one
 //! is cut, is no whole frame any more, and is read again.
+//!
+//! What has come when a request is sent was late, and is the reply to another one.
 
 use std::io;
 use std::pin::Pin;
@@ -50,6 +52,22 @@ impl<S> WithoutEcho<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> WithoutEcho<S> {
+    /// Leaves out what has come so far.
+    fn discard(&mut self, cx: &mut Context<'_>) {
+        self.held.clear();
+        let mut bytes = [0; 64];
+        loop {
+            let mut read = ReadBuf::new(&mut bytes);
+            // An end or an error shows again to whoever reads.
+            match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
+                Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
+                _ => return,
+            }
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for WithoutEcho<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -82,11 +100,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for WithoutEcho<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for WithoutEcho<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WithoutEcho<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let count = ready!(Pin::new(&mut this.stream).poll_write(cx, buf))?;
         if this.state != State::Sending {
+            this.discard(cx);
             this.sent.clear();
             this.state = State::Sending;
         }
@@ -124,6 +143,20 @@ mod tests {
         }
         drop(line);
         reading.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_came_before_a_request_is_no_answer_to_it() {
+        let (mut line, ours) = tokio::io::duplex(256);
+        let mut stream = WithoutEcho::of(ours);
+        for late in [3, 100] {
+            line.write_all(&vec![9; late]).await.unwrap();
+            stream.write_all(&[1, 3, 0, 0]).await.unwrap();
+            line.write_all(&[1, 3, 2, 7]).await.unwrap();
+            let mut read = [0; 4];
+            stream.read_exact(&mut read).await.unwrap();
+            assert_eq!(read, [1, 3, 2, 7]);
+        }
     }
 
     #[tokio::test]

@@ -29,6 +29,7 @@ pub mod plan;
 mod port;
 mod reader;
 mod reply;
+mod unanswered;
 mod unit;
 
 pub use port::Port;

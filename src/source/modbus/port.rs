@@ -7,7 +7,9 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::TransmissionMode;
+use super::plan::Piece;
 use super::reader::RegisterReader;
+use super::unanswered::Unanswered;
 use crate::source::late::Late;
 use crate::source::transport::{Connect, Stream, Tcp, Wire};
 use crate::source::{Failure, FailureKind};
@@ -31,8 +33,8 @@ pub struct Port<C: Connect = Tcp> {
     /// Something has come from there after that.
     alive: bool,
     connected_before: bool,
-    /// Registers of a read whose reply may still come, where replies have no number.
-    unanswered: Option<u16>,
+    /// Reads whose replies may still come, where replies have no number.
+    unanswered: Unanswered,
     /// When the line was used last.
     used: Option<Instant>,
 }
@@ -48,7 +50,7 @@ impl<C: Connect> Port<C> {
             silent: None,
             alive: false,
             connected_before: false,
-            unanswered: None,
+            unanswered: Unanswered::default(),
             used: None,
         }
     }
@@ -63,19 +65,25 @@ impl<C: Connect> Port<C> {
         self.connection.take()
     }
 
-    /// Waits until the line was silent for so long, and notes that so many registers are asked for now: whoever is
+    /// Waits until the line was silent for so long, and notes that a unit is asked for these registers now: whoever is
     /// interrupted leaves a reply that may still come.
-    pub(super) async fn asks(&mut self, registers: u16, pause: Duration) {
+    pub(super) async fn asks(&mut self, unit: u8, read: Piece, pause: Duration) {
         if let Some(used) = self.used.filter(|_| !pause.is_zero()) {
             sleep_until(used + pause).await;
         }
-        self.unanswered = self.mode.has_frames().then_some(registers);
+        if self.mode.has_frames() {
+            self.unanswered.asked(unit, read, Instant::now());
+        }
     }
 
-    /// The answer has come: keeps its connection for the next request.
+    /// A reply has come just now. `sure` is that it is the reply to what was asked last, and to nothing before it.
+    pub(super) fn answered(&mut self, sure: bool) {
+        self.unanswered.answered(sure);
+        self.used = Some(Instant::now());
+    }
+
+    /// Keeps a connection for the next request.
     pub(super) fn keep(&mut self, connection: RegisterReader) {
-        self.unanswered = None;
-        self.rests();
         self.connection = Some(connection);
     }
 
@@ -94,9 +102,10 @@ impl<C: Connect> Port<C> {
         Ok((RegisterReader::new(stream, self.mode), std::mem::replace(&mut self.connected_before, true)))
     }
 
-    /// A connection to this unit was given up. Only one without an answer is watched for a late one; any other is
-    /// closed at once.
-    pub(super) fn lost(&mut self, unit: u8, why: FailureKind) {
+    /// A connection to this unit was given up, when this had come. Only one without an answer is watched for a late
+    /// one; any other is closed at once.
+    pub(super) fn lost(&mut self, unit: u8, why: FailureKind, reply: &[u8]) {
+        self.unanswered.came(reply);
         if why == FailureKind::Timeout {
             self.silent = Some(unit);
         } else {
@@ -104,21 +113,9 @@ impl<C: Connect> Port<C> {
         }
     }
 
-    /// Where a late reply could be taken for that to a read of so many registers: the number of registers of a read
-    /// whose reply is none of both. It need be asked once.
-    pub(super) fn doubt(&mut self, registers: u16) -> Option<u16> {
-        let unanswered = self.unanswered.take()?;
-        (1..=3).find(|count| ![unanswered, registers].contains(count))
-    }
-
-    /// The line was used until now.
-    pub(super) fn rests(&mut self) {
-        self.used = Some(Instant::now());
-    }
-
-    /// What was late has come.
-    pub(super) fn settle(&mut self) {
-        self.unanswered = None;
+    /// Reads whose replies may still come.
+    pub(super) fn unanswered(&self) -> &Unanswered {
+        &self.unanswered
     }
 
     fn forget(&mut self) {
@@ -159,10 +156,10 @@ mod tests {
         let way = Tcp { endpoint, protocol: Protocol::ModbusTcp };
         let (mut port, pause) = (Port::new(way, TransmissionMode::Rtu), Duration::from_millis(20));
         let start = Instant::now();
-        port.asks(2, pause).await;
+        port.asks(1, (0, 2), pause).await;
         assert_eq!(start.elapsed(), Duration::ZERO, "nobody was asked before");
-        port.rests();
-        port.asks(2, pause).await;
+        port.answered(true);
+        port.asks(1, (0, 2), pause).await;
         assert!(start.elapsed() >= pause);
     }
 }

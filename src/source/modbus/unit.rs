@@ -19,6 +19,8 @@ use crate::source::{Answer, Block, Deadline, Failure, FailureKind, Link, Notice,
 const MOST_DEVICE_FAILURES: u32 = 8;
 /// Registers that any meter gives in one read.
 const SHORT: u16 = 4;
+/// Short reads that clear the line, in a row.
+const MOST_CLEARINGS: u32 = 3;
 /// Reads of what was refused before, in one read of everything.
 const MOST_RETRIES: usize = 4;
 
@@ -42,6 +44,8 @@ enum Step {
     Refused(ExceptionCode, Failure),
     /// The connection is over.
     Lost(Failure),
+    /// Not asked: a late reply to another read could be taken for it.
+    Unsure(Failure),
     /// Nothing more can be read for now.
     NotNow(Failure),
 }
@@ -81,18 +85,26 @@ impl Unit {
                 Ok(connection) => connection,
                 Err(step) => return step,
             };
-            self.log.traffic.requests += 1;
             let (unit, registers) = (self.settings.unit_id, (read.start, read.count));
-            port.asks(read.count, self.settings.pause).await;
+            if port.unanswered().resembles(unit, registers, Instant::now()) {
+                port.keep(connection);
+                return Step::Unsure(FailureKind::Timeout.because(format!(
+                    "a late reply to another read could be taken for that to the read of {}, which waits for it",
+                    read.span()
+                )));
+            }
+            self.log.traffic.requests += 1;
+            port.asks(unit, registers, self.settings.pause).await;
             let (sent, seen) = (Instant::now(), connection.seen());
             let answer = match connection.read(unit, self.function, registers, self.timeouts.request).await {
                 Ok((connection, answer)) => {
+                    port.answered(true);
                     port.keep(connection);
                     answer
                 }
                 Err(Lost { failure, reply }) => {
                     self.log.exchange("Modbus", || format!("over: {failure}"), &seen);
-                    port.lost(unit, failure.kind);
+                    port.lost(unit, failure.kind, &reply);
                     self.log.exhibit(&failure, &reply);
                     return Step::Lost(failure);
                 }
@@ -129,38 +141,42 @@ impl Unit {
     }
 
     /// A connection on which the next reply is the next request's. Frames of a serial line have no number: after one
-    /// that was not answered as it should be, a short read comes first, whose reply no late one can be taken for.
+    /// that was not answered as it should be, a short read comes first, whose reply no late one can be taken for. What
+    /// comes instead of that reply was late, or says nothing: the line is not clear before it has come.
     async fn connection<C: Connect>(
         &mut self,
         port: &mut Port<C>,
         read: &Read,
     ) -> Result<RegisterReader, Step> {
-        let connection = match port.take() {
-            Some(connection) => connection,
-            None => self.open(port).await.map_err(Step::NotNow)?,
-        };
-        let Some(count) = port.doubt(read.count) else { return Ok(connection) };
         let (unit, within) = (self.settings.unit_id, self.timeouts.request);
-        self.log.traffic.requests += 1;
-        port.asks(count, self.settings.pause).await;
-        let (sent, seen) = (Instant::now(), connection.seen());
-        match connection.read(unit, self.function, (read.start, count), within).await {
-            Ok((connection, _)) => {
-                self.log.exchange("Modbus", || "the line is clear".to_owned(), &seen);
-                self.log.replied(sent);
-                port.rests();
-                Ok(connection)
-            }
-            Err(Lost { failure, .. }) => {
-                self.log.exchange("Modbus", || format!("the line is not clear: {failure}"), &seen);
-                port.lost(unit, failure.kind);
-                if failure.kind == FailureKind::Timeout {
-                    return Err(Step::Lost(failure));
+        let mut tries = 0;
+        loop {
+            let connection = match port.take() {
+                Some(connection) => connection,
+                None => self.open(port).await.map_err(Step::NotNow)?,
+            };
+            let clearing = port.unanswered().clearing(unit, (read.start, read.count));
+            let Some(count) = clearing else { return Ok(connection) };
+            tries += 1;
+            self.log.traffic.requests += 1;
+            port.asks(unit, (read.start, count), self.settings.pause).await;
+            let (sent, seen) = (Instant::now(), connection.seen());
+            match connection.read(unit, self.function, (read.start, count), within).await {
+                Ok((connection, answer)) => {
+                    self.log.exchange("Modbus", || "the line is clear".to_owned(), &seen);
+                    self.log.replied(sent);
+                    // An exception to another read looks like one to this, and more may come after it.
+                    port.answered(answer.is_ok() || tries == MOST_CLEARINGS);
+                    port.keep(connection);
                 }
-                // What has come was late.
-                self.log.failed(failure.kind);
-                port.settle();
-                self.open(port).await.map_err(Step::NotNow)
+                Err(Lost { failure, reply }) => {
+                    self.log.exchange("Modbus", || format!("the line is not clear: {failure}"), &seen);
+                    port.lost(unit, failure.kind, &reply);
+                    if failure.kind == FailureKind::Timeout || tries == MOST_CLEARINGS {
+                        return Err(Step::Lost(failure));
+                    }
+                    self.log.failed(failure.kind);
+                }
             }
         }
     }
@@ -244,6 +260,10 @@ impl Unit {
                             outcome.failures.push((long.span(), failure));
                         }
                     }
+                    continue;
+                }
+                Step::Unsure(failure) => {
+                    outcome.failures.push((read.span(), failure));
                     continue;
                 }
                 Step::Refused(code, failure) => match self.refused(&read, code, failure, &mut attempt) {
@@ -345,7 +365,7 @@ impl Unit {
                     outcome.blocks.push(block);
                     continue;
                 }
-                Step::NotNow(_) => break,
+                Step::NotNow(_) | Step::Unsure(_) => break,
                 Step::Lost(failure) => {
                     self.log.failed(failure.kind);
                     failure

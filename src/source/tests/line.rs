@@ -136,7 +136,7 @@ async fn a_line_that_others_keep_is_no_reason_to_wait_beyond_the_gather() {
 }
 
 /// A read's frame on a serial line, or its reply's: each register holds its own address.
-fn frame(body: &[u8]) -> Vec<u8> {
+pub(super) fn frame(body: &[u8]) -> Vec<u8> {
     let step = |crc: u16, _| if crc & 1 == 1 { (crc >> 1) ^ 0xA001 } else { crc >> 1 };
     let crc = body.iter().fold(0xFFFFu16, |crc, byte| (0..8).fold(crc ^ u16::from(*byte), step));
     [body, &crc.to_le_bytes()].concat()
@@ -177,6 +177,9 @@ fn late_line() -> (Modbus<Memory>, Asked) {
     (Modbus::on(line, TIMEOUTS, settings), asked)
 }
 
+/// The read that is not answered; one to clear the line, to which comes what was late; one that clears it; the other read.
+const IN_ORDER: [(u16, u8); 4] = [(0x10, 2), (0x90, 1), (0x90, 3), (0x90, 2)];
+
 /// Two reads of one length.
 const TWO: [Span; 2] = [Span::Registers { start: 0x10, count: 2 }, Span::Registers { start: 0x90, count: 2 }];
 
@@ -193,8 +196,7 @@ fn assert_own(answer: &Answer) {
 async fn a_reply_without_a_number_that_comes_late_is_never_taken_for_that_to_another_read_of_its_length() {
     let (mut source, asked) = late_line();
     assert_own(&source.read(&TWO, Deadline::within(LONG)).await);
-    // The read that is not answered, what clears the line, and the other read.
-    assert_eq!(*asked.lock().unwrap(), [(0x10, 2), (0x90, 1), (0x90, 2)]);
+    assert_eq!(*asked.lock().unwrap(), IN_ORDER);
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,5 +205,5 @@ async fn the_reply_to_a_read_that_the_end_of_its_gather_has_cut_off_is_nobodys_e
     let cut = source.read(&TWO[..1], Deadline::within(TIMEOUTS.request / 2)).await;
     assert_eq!(cut.blocks, []);
     assert_own(&source.read(&TWO[1..], Deadline::within(LONG)).await);
-    assert_eq!(*asked.lock().unwrap(), [(0x10, 2), (0x90, 1), (0x90, 2)]);
+    assert_eq!(*asked.lock().unwrap(), IN_ORDER);
 }

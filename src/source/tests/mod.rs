@@ -2,6 +2,7 @@
 
 mod explicit;
 mod line;
+mod line_life;
 mod modbus;
 
 use std::time::Duration;
