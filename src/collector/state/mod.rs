@@ -23,6 +23,8 @@ use super::history::Record;
 use crate::host::file;
 
 mod journal;
+#[cfg(test)]
+mod life;
 mod noted;
 mod place;
 mod saver;

@@ -6,7 +6,7 @@ use crate::collector::history::counters::track::Track;
 /// A day in ms.
 const DAY: i64 = 24 * 3_600_000;
 
-fn scratch(name: &str) -> PathBuf {
+pub(super) fn scratch(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("pm500-state-{}-{name}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
