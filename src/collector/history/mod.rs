@@ -199,9 +199,17 @@ impl History {
         let record = &mut self.record;
         counters::follow_size(profile, readings, record);
         let mut events = Vec::new();
-        events.extend(extremes::follow_max(profile, readings, &mut record.maxima));
-        events.extend(extremes::follow_demand(profile, readings, &mut record.demand_runs));
-        events.extend(settings::follow(profile, readings, &mut record.settings));
+        // Most gathers read none of these.
+        let came = |table| readings.taken(table).is_some();
+        if came(Table::Max) {
+            events.extend(extremes::follow_max(profile, readings, &mut record.maxima));
+        }
+        if came(Table::Demand) {
+            events.extend(extremes::follow_demand(profile, readings, &mut record.demand_runs));
+        }
+        if came(Table::Settings) {
+            events.extend(settings::follow(profile, readings, &mut record.settings));
+        }
         events
     }
 

@@ -76,6 +76,7 @@ impl Bench {
         let device = DeviceHistory::new(Device { texts, ..Device::default() });
         self.history.recognize(&device, UNIX_EPOCH + Duration::from_millis(self.now.unsigned_abs()));
         let mut readings = Readings::new(self.profile.elements.len());
+        readings.arrived(Table::Settings, UNIX_EPOCH + Duration::from_millis(self.now.unsigned_abs()));
         for (name, ratio) in [("ct_ratio", 40.0), ("vt_ratio", 1.0)] {
             let index = self.profile.index_of(Table::Settings, name).unwrap();
             readings.set(index, Some(Value::Real(ratio)));
