@@ -89,8 +89,9 @@ pub async fn run(config: Config, external: bool) -> anyhow::Result<()> {
     }
     housekeeping(&config, &totals, &output, paced, &stop).await;
     let _ = timeout(TO_CLOSE, async { while tasks.join_next().await.is_some() {} }).await;
-    state.finish(TO_SAVE);
+    let unsaved = state.finish(TO_SAVE);
     output.flush(TO_FLUSH);
+    unsaved.iter().for_each(|trouble| log::warn!("{trouble}"));
     leave();
     Ok(())
 }

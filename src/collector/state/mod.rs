@@ -152,11 +152,11 @@ impl State {
         }
     }
 
-    /// Saves a last time; waits for that, but not longer than this. Blocks.
-    pub fn finish(&self, within: Duration) {
-        if let Some(saver) = &self.saver {
-            saver.finish(within);
-        }
+    /// Saves a last time; waits for that, but not longer than this, and says when it was not done. Blocks.
+    pub fn finish(&self, within: Duration) -> Option<Trouble> {
+        let finished = self.saver.as_ref().is_none_or(|saver| saver.finish(within));
+        let place = self.memory.lock().place.clone().filter(|_| !finished)?;
+        Some(Trouble::Unsaved { path: place.path.clone(), within })
     }
 
     /// Writes the file if something changed since the last time. Blocks.

@@ -100,17 +100,18 @@ impl Saver {
         let _ = timeout(within, done.wait_for(|done| *done >= given)).await;
     }
 
-    /// Saves a last time; waits for that, but not longer than this. Blocks.
-    pub(super) fn finish(&self, within: Duration) {
+    /// Saves a last time; waits for that, but not longer than this, and says whether it was done. Blocks.
+    pub(super) fn finish(&self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         let mut list = self.orders.lock();
         list.finish = true;
         self.orders.changed.notify_all();
         while list.finish {
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return };
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
             let waited = self.orders.changed.wait_timeout(list, left);
             list = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        true
     }
 }
 

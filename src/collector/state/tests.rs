@@ -36,7 +36,7 @@ fn write(path: &Path, meters: &[(&str, Record)]) {
     let (state, said) = open(path, &[]);
     assert_eq!(said, "");
     meters.iter().for_each(|(meter, record)| state.remember(meter, record));
-    state.finish(Duration::from_secs(60));
+    assert!(state.finish(Duration::from_secs(60)).is_none());
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn after_a_kill_what_was_read_last_is_known_and_a_torn_line_costs_nothing_else()
     let (state, _) = open(&path, &["a", "b"]);
     let (first, second, third) = (now() - 30_000, now() - 20_000, now() - 10_000);
     state.remember("a", &read_at(first));
-    state.finish(Duration::from_secs(60));
+    assert!(state.finish(Duration::from_secs(60)).is_none());
     state.remember("a", &read_at(second));
     state.remember("b", &read_at(third));
     let journal = file::beside(&path, ".log");
@@ -226,7 +226,7 @@ fn after_a_kill_what_was_read_last_is_known_and_a_torn_line_costs_nothing_else()
     }
     let (state, _) = open(&path, &["a", "b"]);
     state.remember("a", &read_at(now()));
-    state.finish(Duration::from_secs(60));
+    assert!(state.finish(Duration::from_secs(60)).is_none());
     assert_eq!(std::fs::metadata(&journal).unwrap().len(), 0, "the state file knows all of it");
 }
 
@@ -309,4 +309,20 @@ fn a_journal_that_was_not_emptied_in_time_brings_no_counter_back_to_an_earlier_v
     let (state, _) = open(&path, &["a", "b"]);
     assert_eq!(state.record("a"), Some(later));
     assert_eq!(state.record("b").unwrap().counters["import"], 2000);
+}
+
+#[test]
+fn a_disk_that_does_not_answer_at_the_end_delays_that_no_longer_than_it_may_and_is_said() {
+    let path = scratch("hung");
+    let (state, _) = open(&path, &["a"]);
+    let (thaw, frozen) = std::sync::mpsc::channel::<()>();
+    // Its first step takes as long as the disk does not answer.
+    let hung = Saver::start(state.memory.clone(), move || _ = frozen.recv()).unwrap();
+    let state = State { memory: state.memory.clone(), saver: Some(Arc::new(hung)) };
+    state.remember("a", &read_at(now()));
+    let said = state.finish(Duration::from_millis(1)).map(|trouble| trouble.to_string());
+    assert!(said.as_ref().is_some_and(|said| said.contains("its disk does not answer")), "{said:?}");
+    drop(thaw);
+    assert!(state.finish(Duration::from_secs(60)).is_none());
+    assert!(open(&path, &["a"]).0.record("a").is_some(), "healed");
 }

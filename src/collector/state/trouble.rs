@@ -80,6 +80,18 @@ pub enum Trouble {
         /// Why.
         why: FileError,
     },
+    /// The disk did not answer at the end.
+    #[error(
+        "State file {} was not written within {} s, for its disk does not answer: the next start knows what was saved before, \
+         and the system may keep this process until the disk answers",
+        path.display(), within.as_secs()
+    )]
+    Unsaved {
+        /// The file.
+        path: PathBuf,
+        /// How long was waited.
+        within: Duration,
+    },
     /// The operating system gives no thread.
     #[error("Cannot use the state file: no thread, {0}; nothing before is known, and nothing is kept")]
     NoThread(io::Error),
