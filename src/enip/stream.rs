@@ -306,6 +306,9 @@ fn possible(elapsed: Duration, api: Duration) -> u128 {
 }
 
 #[cfg(test)]
+mod life;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
