@@ -253,7 +253,7 @@ impl<C: Connect> Eip<C> {
             self.log.exchange("class 1", said, &self.seen);
             match closed {
                 Ok(_) => {
-                    self.session = Some(session);
+                    (self.session, self.idle) = (Some(session), false);
                     return Ok(());
                 }
                 // To wait as long once more would only cost what is to be read after it.

@@ -53,6 +53,8 @@ mod listen_events;
 #[cfg(feature = "wire-tests")]
 mod listen_frames;
 #[cfg(feature = "wire-tests")]
+mod listen_life;
+#[cfg(feature = "wire-tests")]
 mod listen_refusals;
 #[cfg(feature = "wire-tests")]
 mod listen_silence;

@@ -23,6 +23,8 @@ use super::{Leftover, Settings};
 const LADDER: [u64; 8] = [10, 20, 50, 100, 200, 250, 500, 1000];
 /// Suggestions followed in one look for an owner; a meter that has another one every time is not believed.
 const MOST_SUGGESTIONS: usize = 2;
+/// Extended status of an open whose serial numbers are those of a connection that there is.
+const DUPLICATE: u16 = 0x0100;
 /// The vendor ID we open with. ODVA assigns IDs from the bottom; nobody holds this one.
 const VENDOR: u16 = 0xFFF5;
 
@@ -138,7 +140,10 @@ impl<C: Connect> Opener<C> {
             // An open without an answer may have succeeded: it is closed before anything else is tried.
             self.leftovers.push((instance, closing(&open)));
             let answer = self.explicit.eip.open_connection(&open).await?;
-            self.leftovers.pop();
+            // One that is open already is this one: it was asked for twice, for the first answer was lost with its session.
+            if !answer.as_ref().is_err_and(|refused| refused.refusal.extended.first() == Some(&DUPLICATE)) {
+                self.leftovers.pop();
+            }
             let refusal = match answer {
                 Ok(accepted) => {
                     return match self.attach(sender, addresses, (&open, asked), &accepted, (settings, others))
