@@ -57,8 +57,6 @@ pub fn judge(
     let scales = Scales::new(&series, expected);
     let current = scales.weigh(own);
     let cost = |map: &Map| scales.cost(&scales.weigh(map));
-    let nearest = starts.iter().min_by(|a, b| cost(a).total_cmp(&cost(b))).unwrap_or(own);
-    let (best_map, best) = search::best(&series, &scales, nearest);
     let incomplete = own.contains(&None) || starts.len() > 1;
     let trouble = scales.trouble(own);
     let unexpected = scales.unexpected(own);
@@ -69,7 +67,11 @@ pub fn judge(
             .filter(|n| map[*n] != own[*n] && map[*n].is_some())
             .all(|n| scales.is_named(n, misfits))
     };
-    if doubtful
+    let searched = doubtful.then(|| {
+        let nearest = starts.iter().min_by(|a, b| cost(a).total_cmp(&cost(b))).unwrap_or(own);
+        search::best(&series, &scales, nearest)
+    });
+    if let Some((best_map, best)) = searched
         && best_map != *own
         && scales.fits(&best)
         && scales.trouble(&best_map).is_empty()

@@ -33,10 +33,17 @@ fn improve(series: &Series, scales: &Scales<'_>, now: (&Map, &Misfits), from: &M
         return None;
     }
     near.truncate(LOOKAHEAD);
-    let second = near.iter().filter_map(|(_, _, step, weighed)| {
-        neighbors(series, scales, (step, weighed), from).into_iter().next()
-    });
-    second.min_by(order).filter(better)
+    let mut best: Option<Weighed> = None;
+    for (_, _, step, weighed) in &near {
+        let most = best.as_ref().map_or(cost, |best| best.0.min(cost));
+        let found = nearest(series, scales, (step, weighed), from, most);
+        best = match (best, found) {
+            (Some(best), Some(found)) if order(&found, &best).is_lt() => Some(found),
+            (None, found) => found,
+            (best, _) => best,
+        };
+    }
+    best.filter(better)
 }
 
 /// Cost, number of elements moved, map, misfits.
@@ -54,6 +61,32 @@ fn neighbors(series: &Series, scales: &Scales<'_>, now: (&Map, &Misfits), from: 
     let mut weighed: Vec<Weighed> = weighed.collect();
     weighed.sort_by(order);
     weighed
+}
+
+/// The first of the [`neighbors`], if it costs no more than `most`.
+fn nearest(
+    series: &Series,
+    scales: &Scales<'_>,
+    now: (&Map, &Misfits),
+    from: &Map,
+    mut most: f64,
+) -> Option<Weighed> {
+    let (map, misfits) = now;
+    let costs = scales.costs(misfits);
+    let mut best: Option<Weighed> = None;
+    for alternative in alternatives::all(series, map) {
+        let other = alternative.of(map);
+        let Some(weighed) = scales.weigh_within(&other, (map, misfits, &costs), most + SAME) else {
+            continue;
+        };
+        let moved = other.iter().zip(from).filter(|(a, b)| a != b).count();
+        let found = (scales.cost(&weighed), moved, other, weighed);
+        if best.as_ref().is_none_or(|best| order(&found, best).is_lt()) {
+            most = most.min(found.0);
+            best = Some(found);
+        }
+    }
+    best
 }
 
 fn order(a: &Weighed, b: &Weighed) -> std::cmp::Ordering {

@@ -36,6 +36,8 @@ pub struct Scales<'a> {
     series: &'a Series,
     tests: Vec<Test>,
     positions: Vec<Vec<usize>>,
+    /// The tests that each element is part of.
+    touching: Vec<Vec<usize>>,
 }
 
 /// A value from elsewhere that is not what was read.
@@ -67,7 +69,14 @@ impl<'a> Scales<'a> {
         tests.extend((0..series.elements.len()).map(Test::Range));
         let shown = expected.iter().filter_map(|(name, value)| Some((series.position(name)?, *value)));
         tests.extend(shown.map(|(element, value)| Test::Expected(element, value)));
-        Scales { series, tests, positions }
+        let mut touching = vec![Vec::new(); series.elements.len()];
+        for (number, test) in tests.iter().enumerate() {
+            match test {
+                Test::Law(_, at) => positions[*at].iter().for_each(|element| touching[*element].push(number)),
+                Test::Range(element) | Test::Expected(element, _) => touching[*element].push(number),
+            }
+        }
+        Scales { series, tests, positions, touching }
     }
 
     /// The misfit of everything under a map.
@@ -77,14 +86,52 @@ impl<'a> Scales<'a> {
 
     /// The same for a map that differs from `from`, whose misfits are known: only what is touched is weighed again.
     pub fn weigh_again(&self, map: &Map, from: &Map, known: &Misfits) -> Misfits {
-        let touched = |test: &Test| match test {
-            Test::Law(_, at) => self.positions[*at].iter().any(|element| map[*element] != from[*element]),
-            Test::Range(element) | Test::Expected(element, _) => map[*element] != from[*element],
-        };
-        let weigh = |(test, known): (&Test, &Option<f64>)| {
-            if touched(test) { self.misfit(*test, map) } else { *known }
-        };
-        self.tests.iter().zip(known).map(weigh).collect()
+        let mut misfits = known.clone();
+        for number in self.touched(map, from) {
+            misfits[number] = self.misfit(self.tests[number], map);
+        }
+        misfits
+    }
+
+    /// The same for a map that costs no more than `most`; `costs` are those of the misfits that are known.
+    pub fn weigh_within(
+        &self,
+        map: &Map,
+        (from, known, costs): (&Map, &Misfits, &[f64]),
+        most: f64,
+    ) -> Option<Misfits> {
+        let touched = self.touched(map, from);
+        let mut cost: f64 = costs.iter().sum();
+        cost -= touched.iter().map(|number| costs[*number]).sum::<f64>();
+        let mut again = Vec::with_capacity(touched.len());
+        for number in touched {
+            // No test costs less than nothing.
+            if cost > most {
+                return None;
+            }
+            let misfit = self.misfit(self.tests[number], map);
+            cost += cost_of(self.tests[number], misfit);
+            again.push((number, misfit));
+        }
+        (cost <= most).then(|| {
+            let mut misfits = known.clone();
+            again.into_iter().for_each(|(number, misfit)| misfits[number] = misfit);
+            misfits
+        })
+    }
+
+    /// The tests that tell one map from another, each once.
+    fn touched(&self, map: &Map, from: &Map) -> Vec<usize> {
+        let mut touched = vec![false; self.tests.len()];
+        let mut numbers = Vec::new();
+        for element in (0..map.len()).filter(|element| map[*element] != from[*element]) {
+            for &number in &self.touching[element] {
+                if !std::mem::replace(&mut touched[number], true) {
+                    numbers.push(number);
+                }
+            }
+        }
+        numbers
     }
 
     fn misfit(&self, test: Test, map: &Map) -> Option<f64> {
@@ -113,17 +160,22 @@ impl<'a> Scales<'a> {
     }
 
     fn values(&self, reading: usize, at: usize, map: &Map) -> Option<Vec<f64>> {
-        self.positions[at].iter().map(|element| self.series.value(reading, *element, map)).collect()
+        let positions = &self.positions[at];
+        let mut values = Vec::with_capacity(positions.len());
+        for element in positions {
+            values.push(self.series.value(reading, *element, map)?);
+        }
+        Some(values)
     }
 
     /// One number for a search: the less, the better. What cannot tell is neither good nor bad.
     pub fn cost(&self, misfits: &Misfits) -> f64 {
-        let cost = |(test, misfit): (&Test, &Option<f64>)| match (test, misfit) {
-            (Test::Law(..), None) => (0.05 / GRAIN).ln(),
-            (Test::Range(_) | Test::Expected(..), None) => (1.0 / GRAIN).ln(),
-            (test, Some(misfit)) => (misfit.max(grain(*test)) / grain(*test)).ln(),
-        };
-        self.tests.iter().zip(misfits).map(cost).sum()
+        self.costs(misfits).iter().sum()
+    }
+
+    /// What each test adds to it.
+    pub fn costs(&self, misfits: &Misfits) -> Vec<f64> {
+        self.tests.iter().zip(misfits).map(|(test, misfit)| cost_of(*test, *misfit)).collect()
     }
 
     /// Whether everything that can tell holds.
@@ -242,6 +294,15 @@ fn contrast(name: &str, value: f64, expected: f64) -> String {
         String::new()
     };
     format!("{name} reads {value:.4}, expected was {expected}{by}")
+}
+
+/// What a test adds to the cost of a map: nothing where it holds.
+fn cost_of(test: Test, misfit: Option<f64>) -> f64 {
+    match (test, misfit) {
+        (Test::Law(..), None) => (0.05 / GRAIN).ln(),
+        (Test::Range(_) | Test::Expected(..), None) => (1.0 / GRAIN).ln(),
+        (test, Some(misfit)) => (misfit.max(grain(test)) / grain(test)).ln(),
+    }
 }
 
 fn grain(test: Test) -> f64 {
