@@ -182,3 +182,29 @@ async fn over_tcp(address: Ipv4Addr, manner: Manner) -> Option<Result<Vec<Listed
     };
     Some(list_identity::answers(&reply.header).and_then(|()| list_identity::items(&reply.data)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_interface_that_cannot_send_is_named_and_the_others_are_asked() {
+        let device = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = device.local_addr().unwrap().port();
+        let interface =
+            |name: &str, local| Interface { name: name.to_owned(), local, everybody: Ipv4Addr::LOCALHOST };
+        // Nobody has an address that is meant for documents.
+        let gone = interface("gone", Ipv4Addr::new(192, 0, 2, 1));
+        let there = interface("there", Ipv4Addr::LOCALHOST);
+        let answer = async {
+            let mut question = [0; 64];
+            let (_, from) = device.recv_from(&mut question).await.unwrap();
+            device.send_to(b"no answer", from).await.unwrap();
+        };
+        let manner = Manner { port, rate: 100, patience: Duration::from_millis(500) };
+        let interfaces = [gone, there];
+        let (answers, ()) = tokio::join!(everybody(&interfaces, manner), answer);
+        assert_eq!(answers.malformed.len(), 1, "{answers:?}");
+        assert!(matches!(&answers.unasked[..], [(gone, _)] if gone.name == "gone"), "{answers:?}");
+    }
+}

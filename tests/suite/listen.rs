@@ -23,6 +23,8 @@ use crate::common::listening::{
 };
 use crate::common::meter::{POWER, VOLTAGE_CURRENT};
 use crate::common::namespace::alone;
+use crate::common::peer::scratch;
+use crate::common::program::{config as config_file, run};
 use crate::common::reading::{collector, config, gather, meter};
 use crate::common::simulated::reads;
 
@@ -146,6 +148,56 @@ fn an_owner_that_crashes_is_said_and_explicit_reads_take_over_with_nothing_old()
         let before = opens(&meter.record());
         gather(&mut collector, &[Realtime]).await;
         assert_eq!(opens(&meter.record()), before);
+    });
+}
+
+#[test]
+fn a_listener_that_lost_its_owner_is_never_said_to_read_explicitly() {
+    alone(async {
+        let meter = meter(frozen()).await;
+        let plc = owner(&meter, 1, owner_of(101, RPI)).await;
+        let mut collector = collector(&options(meter.eip(), "listen_only"));
+        let lines = gather(&mut collector, &[Realtime]).await;
+        assert_eq!(lines.one(STATUS).text("connection"), "listen_only");
+        plc.crash().await;
+        let gathers = lines_until(&mut collector, "no_owner", |lines| lines.result() == "no_owner").await;
+        for (_, lines) in &gathers {
+            assert!(lines.events("connection_changed").is_empty(), "{lines:?}");
+            assert_ne!(lines.one(STATUS).text("connection"), "explicit", "{lines:?}");
+        }
+        assert!(gathers.iter().any(|(_, lines)| !lines.events("owner_lost").is_empty()));
+        assert_eq!((reads(&meter.record(), 101), reads(&meter.record(), 102)), (0, 0));
+    });
+}
+
+#[test]
+fn one_command_listens_to_several_meters_at_the_one_udp_port() {
+    alone(async {
+        let (first, second) = (meter(frozen()).await, meter(frozen()).await);
+        let _owners =
+            (owner(&first, 1, owner_of(101, RPI)).await, owner(&second, 2, owner_of(101, RPI)).await);
+        let (first, second) = (first.eip().to_string(), second.eip().to_string());
+        let meter = |address: &str| format!("[[inputs.powermonitor_500.meter]]\naddress = \"{address}\"\n");
+        let text = format!(
+            "[[inputs.powermonitor_500]]\nstate_file = \"\"\nconnection = \"listen_only\"\ntables = [\"realtime\"]\n{}{}",
+            meter(&first),
+            meter(&second)
+        );
+        let file = config_file(&scratch("one_hub"), &text).to_str().unwrap().to_owned();
+        let named = ["dump", "--listen", &first, &second].map(str::to_owned).to_vec();
+        let once = ["--once", "--config", &file].map(str::to_owned).to_vec();
+        let probe = ["check", "--probe", "--config", &file].map(str::to_owned).to_vec();
+        for command in [named, once, probe] {
+            let listening = command.clone();
+            let ended = tokio::task::spawn_blocking(move || {
+                run(&listening.iter().map(String::as_str).collect::<Vec<_>>())
+            });
+            let ended = ended.await.unwrap();
+            assert!(!ended.err.contains("2222"), "{command:?}: {}", ended.err);
+            // Each of them hears its owner, in one line of its own.
+            let heard = ended.out.lines().filter(|line| line.contains("listen_only")).count();
+            assert_eq!(heard, 2, "{command:?}: {}{}", ended.out, ended.err);
+        }
     });
 }
 
