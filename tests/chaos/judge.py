@@ -31,6 +31,7 @@ NOISE = 100
 TOTALS = ("active_import_wh", "active_export_wh", "reactive_import_varh", "reactive_export_varh")
 # Between two lines that are no further apart nothing is missing, in intervals.
 NO_HOLE = 1.5
+MS = 1_000_000
 # A series ends at the end: the last gathers, and an owner that has just been found again.
 END_SECONDS = 10
 
@@ -158,6 +159,12 @@ def main():
                 if slots.count(slot + 1) > 1 or after - before < interval * NO_HOLE:
                     there.add(slot)
                     late, beyond = late + 1, beyond - 1
+                elif after < (slot + 1) * interval + moment and any(abs(after - begin) <= MS for begin in one.gaps):
+                    # It came after a standstill, nearer to the next one's time, and that one is in the gap behind it.
+                    there.add(slot)
+                    there.discard(slot + 1)
+                    lost.add(slot + 1)
+                    late += 1
                 elif slot in some:
                     there.add(slot)
                     partial += 1

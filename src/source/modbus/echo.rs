@@ -1,5 +1,5 @@
-//! A stream without the echo of what was sent on it, and without what came before that was sent. A two-wire adapter hears itself, and gives what it has sent as if it
-//! were received, before the answer.
+//! A stream without the echo of what was sent on it, and without what came before that was sent. A two-wire adapter hears
+//! itself, and gives what it has sent as if it were received, before the answer.
 //!
 //! Whatever begins otherwise than the request is no echo and is passed on as it came. No answer begins with the eight
 //! bytes of its request, but for registers that hold by chance what the request has there, its CRC included: that one
@@ -103,9 +103,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for WithoutEcho<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WithoutEcho<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        if this.state != State::Sending {
+            // Before, and not after: the answer may be there as soon as the request has gone out.
+            this.discard(cx);
+        }
         let count = ready!(Pin::new(&mut this.stream).poll_write(cx, buf))?;
         if this.state != State::Sending {
-            this.discard(cx);
             this.sent.clear();
             this.state = State::Sending;
         }
@@ -157,6 +160,42 @@ mod tests {
             stream.read_exact(&mut read).await.unwrap();
             assert_eq!(read, [1, 3, 2, 7]);
         }
+    }
+
+    /// Answers before the write of the request has returned, as a line does to a process that is not run for a while.
+    struct AtOnce(tokio::io::DuplexStream, tokio::io::DuplexStream);
+
+    impl AsyncRead for AtOnce {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_read(cx, buf)
+        }
+    }
+
+    impl AsyncWrite for AtOnce {
+        fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            ready!(Pin::new(&mut self.1).poll_write(cx, &[1, 3, 2, 7]))?;
+            Poll::Ready(Ok(buf.len()))
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_there_as_soon_as_the_request_has_gone_out_is_the_answer() {
+        let (line, ours) = tokio::io::duplex(256);
+        let mut stream = WithoutEcho::of(AtOnce(ours, line));
+        stream.write_all(&[1, 3, 0, 0]).await.unwrap();
+        let mut read = [0; 4];
+        stream.read_exact(&mut read).await.unwrap();
+        assert_eq!(read, [1, 3, 2, 7]);
     }
 
     #[tokio::test]
