@@ -7,7 +7,7 @@
 //!              receive none of them on Unix
 //! ```
 //!
-//! What arrives goes into an [`Inbox`], by the thread of a [`Receiver`] or by whoever judges silence. A socket lives as
+//! What arrives goes into an inbox, by the thread of a receiver or by whoever judges silence. A socket lives as
 //! long as a connection uses it.
 
 use std::collections::HashMap;

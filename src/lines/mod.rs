@@ -4,7 +4,7 @@
 //! Report ─→ Lines ─→ tables, interval, info, event, status, traffic ─→ Batch ─→ stdout
 //! ```
 //!
-//! One file per family of measurements. [`schema`](crate::schema) and the profile together are all that can leave the program.
+//! One file per family of measurements. [`crate::schema`] and the profile together are all that can leave the program.
 
 use crate::collector::report::Report;
 use crate::schema;
