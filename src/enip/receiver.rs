@@ -136,7 +136,7 @@ mod tests {
     use super::*;
     use crate::enip::class1::Frame;
     use crate::enip::stream::{Agreed, Counts, Stream};
-    use std::net::{Ipv4Addr, SocketAddr};
+    use std::net::Ipv4Addr;
     use std::time::Instant;
 
     const CONNECTION: u32 = 7;
@@ -163,16 +163,19 @@ mod tests {
         bytes
     }
 
-    /// A socket whose inbox is watched, and its address.
-    fn watched(receiver: &mut Receiver) -> (Arc<Inbox>, SocketAddr) {
+    /// A watched inbox, the stream that gets what comes, and a socket that sends there.
+    fn watched(receiver: &mut Receiver) -> (Arc<Inbox>, Arc<Stream>, std::net::UdpSocket) {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
         let address = socket.local_addr().unwrap();
         let mut socket = UdpSocket::from_std(socket);
         let watched = receiver.watch(&mut socket).unwrap();
-        let inbox = Arc::new(Inbox::new(socket));
+        let (inbox, stream) = (Arc::new(Inbox::new(socket)), stream());
         watched.into(&inbox);
-        (inbox, address)
+        inbox.welcome(&stream);
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.connect(address).unwrap();
+        (inbox, stream, sender)
     }
 
     fn wait_for(what: impl Fn() -> bool) {
@@ -186,11 +189,9 @@ mod tests {
     #[test]
     fn frames_are_taken_in_while_nobody_asks_for_them() {
         let mut receiver = Receiver::start().unwrap();
-        let (sender, stream) = (std::net::UdpSocket::bind("127.0.0.1:0").unwrap(), stream());
-        let (inbox, address) = watched(&mut receiver);
-        inbox.welcome(&stream);
+        let (_inbox, stream, sender) = watched(&mut receiver);
         for sequence in 1..=3 {
-            sender.send_to(&datagram(sequence), address).unwrap();
+            sender.send(&datagram(sequence)).unwrap();
             wait_for(|| stream.counts().received == u64::from(sequence));
         }
         assert_eq!(stream.newest(Instant::now()).unwrap().data, [3, 0, 0, 0]);
@@ -199,14 +200,12 @@ mod tests {
     #[test]
     fn frames_keep_their_order_when_two_threads_take_them_in() {
         let mut receiver = Receiver::start().unwrap();
-        let (sender, stream) = (std::net::UdpSocket::bind("127.0.0.1:0").unwrap(), stream());
-        let (inbox, address) = watched(&mut receiver);
-        inbox.welcome(&stream);
+        let (inbox, stream, sender) = watched(&mut receiver);
         let counting = stream.clone();
         let sending = thread::spawn(move || {
             for sequence in 1..=FRAMES {
                 wait_for(|| counting.counts().received + IN_FLIGHT >= sequence);
-                sender.send_to(&datagram(sequence as u32), address).unwrap();
+                sender.send(&datagram(sequence as u32)).unwrap();
             }
         });
         wait_for(|| {

@@ -64,5 +64,16 @@ pub const PARTIAL_ENERGIES: [&str; 4] = [
     "partial_reactive_import_varh",
     "partial_reactive_export_varh",
 ];
+/// All of them in the order of the energy table.
+pub const ENERGY_COUNTERS: [&str; 8] = [
+    ACTIVE_IMPORT,
+    REACTIVE_IMPORT,
+    ACTIVE_EXPORT,
+    REACTIVE_EXPORT,
+    PARTIAL_ENERGIES[0],
+    PARTIAL_ENERGIES[2],
+    PARTIAL_ENERGIES[1],
+    PARTIAL_ENERGIES[3],
+];
 /// Seconds under load.
 pub const RUN_TIME: &str = "run_time_s";

@@ -1,21 +1,10 @@
 //! The energy counters: true integrals, and what their display makes of them.
 
-use crate::meter::names;
+use crate::meter::names::ENERGY_COUNTERS;
 use crate::simulator::installation::Load;
 
 /// Energy counters of a meter.
-pub(super) const COUNTERS: usize = 8;
-/// Their names, in the order of the energy table.
-const NAMES: [&str; COUNTERS] = [
-    names::ACTIVE_IMPORT,
-    names::REACTIVE_IMPORT,
-    names::ACTIVE_EXPORT,
-    names::REACTIVE_EXPORT,
-    names::PARTIAL_ENERGIES[0],
-    names::PARTIAL_ENERGIES[2],
-    names::PARTIAL_ENERGIES[1],
-    names::PARTIAL_ENERGIES[3],
-];
+pub(super) const COUNTERS: usize = ENERGY_COUNTERS.len();
 /// Counters of a meter that has been in service for years, in Wh and varh.
 const IN_SERVICE: [f64; COUNTERS] =
     [1_234_567_890.0, 345_678_901.0, 56_789_012.0, 6_789_012.0, 4_567_890.0, 1_678_901.0, 89_012.0, 9_012.0];
@@ -92,7 +81,7 @@ impl Counters {
     /// Sets one counter.
     pub(super) fn set(&mut self, load: &Load, now: f64, name: &str, value: f64) {
         self.settle(load, now, 0.0);
-        if let Some(position) = NAMES.iter().position(|known| *known == name) {
+        if let Some(position) = ENERGY_COUNTERS.iter().position(|known| *known == name) {
             self.base[position] = value;
         }
     }
@@ -174,7 +163,7 @@ impl Counters {
 
     /// What one counter shows.
     pub(super) fn named(&self, load: &Load, at: f64, name: &str) -> Option<i64> {
-        let position = NAMES.iter().position(|known| *known == name)?;
+        let position = ENERGY_COUNTERS.iter().position(|known| *known == name)?;
         self.at(load, at).get(position).copied()
     }
 }

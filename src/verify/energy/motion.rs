@@ -39,18 +39,11 @@ pub enum Settled {
     Open(Unsettled),
 }
 
-/// What motion says of every counter, in the order of [`COUNTERS`].
-pub const COUNTERS: [&str; 9] = [
-    names::ACTIVE_IMPORT,
-    names::REACTIVE_IMPORT,
-    names::ACTIVE_EXPORT,
-    names::REACTIVE_EXPORT,
-    names::PARTIAL_ENERGIES[0],
-    names::PARTIAL_ENERGIES[2],
-    names::PARTIAL_ENERGIES[1],
-    names::PARTIAL_ENERGIES[3],
-    names::RUN_TIME,
-];
+/// Every counter of the energy table, in its order; what motion says of them comes in the same one.
+pub const COUNTERS: [&str; 9] = {
+    let [a, b, c, d, e, f, g, h] = names::ENERGY_COUNTERS;
+    [a, b, c, d, e, f, g, h, names::RUN_TIME]
+};
 
 /// The quantity that a counter adds up.
 fn quantity(name: &str) -> Quantity {
