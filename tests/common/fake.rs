@@ -76,6 +76,5 @@ pub(crate) fn after_registration(
 /// Keeps a connection open until the client leaves.
 pub(crate) fn hold(mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_read_timeout(Some(DEADLINE))?;
-    while stream.read(&mut [0; 256])? > 0 {}
-    Ok(())
+    std::io::copy(&mut stream, &mut std::io::sink()).map(|_| ())
 }

@@ -23,6 +23,7 @@ pub(crate) mod reading;
 pub(crate) mod relay;
 pub(crate) mod simulated;
 pub(crate) mod states;
+pub(crate) mod steady;
 pub(crate) mod trouble;
 pub(crate) mod truth;
 pub(crate) mod usage;

@@ -7,6 +7,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use super::steady::steady;
+
 /// Set in the copy of the test that has its own network.
 const INSIDE: &str = "PM500_TEST_NETWORK";
 /// Brings loopback up and becomes the test.
@@ -62,23 +64,26 @@ pub(crate) fn ran_apart_with(arguments: &[&str]) -> bool {
 }
 
 /// Runs this program again in a network of its own, with these arguments and these variables set, and hands on what it
-/// prints; whether that was possible.
+/// prints; whether that was possible. Once more if it failed on a host that stood still.
 #[track_caller]
 pub(crate) fn run_apart(
     arguments: &[&str],
     variables: &[(&str, String)],
-    printed: impl FnMut(String),
+    mut printed: impl FnMut(String),
 ) -> bool {
     let Some(way) = way_in() else { return false };
     let program = std::env::current_exe().expect("the test has a path");
     let mut command = Command::new("unshare");
     command.args(way).args(["sh", "-c", ENTER]).arg(program).args(arguments);
     command.envs(variables.iter().map(|(name, value)| (name, value)));
-    let mut child = command.env(INSIDE, "1").stdout(Stdio::piped()).spawn().expect("unshare was there");
-    let output = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
-    output.lines().map_while(Result::ok).for_each(printed);
-    let status = child.wait().expect("the test can be awaited");
-    assert!(status.success(), "{arguments:?} failed in its own network: {status}");
+    command.env(INSIDE, "1").stdout(Stdio::piped());
+    steady(|| {
+        let mut child = command.spawn().expect("unshare was there");
+        let output = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+        output.lines().map_while(Result::ok).for_each(&mut printed);
+        let status = child.wait().expect("the test can be awaited");
+        assert!(status.success(), "{arguments:?} failed in its own network: {status}");
+    });
     true
 }
 

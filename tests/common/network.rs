@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use super::namespace::name_of;
 use super::process::run;
+use super::steady::steady;
 
 /// Set for the copy of the test that runs inside.
 const INSIDE: &str = "PM500_TEST_INSIDE_NAMESPACES";
@@ -29,18 +30,20 @@ pub(crate) fn isolated(test: impl FnOnce()) {
     command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]);
     let itself = std::env::current_exe().expect("a test knows its program");
     command.arg(itself).args(["--exact", &name, "--nocapture"]).env(INSIDE, "1").stdin(Stdio::null());
-    let ended = command.output().expect("unshare is there: install util-linux");
-    // Through print!, so that it shows when a test's output does.
-    print!("{}", String::from_utf8_lossy(&ended.stdout));
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(
-        !said.starts_with("unshare: "),
-        "these tests need root or unprivileged user namespaces: {}",
-        said.trim()
-    );
-    eprint!("{said}");
-    assert!(ended.status.success(), "{name} failed in its namespaces, {}", ended.status);
-    assert!(String::from_utf8_lossy(&ended.stdout).contains("1 passed"), "there is no test {name}");
+    steady(|| {
+        let ended = command.output().expect("unshare is there: install util-linux");
+        // Through print!, so that it shows when a test's output does.
+        print!("{}", String::from_utf8_lossy(&ended.stdout));
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(
+            !said.starts_with("unshare: "),
+            "these tests need root or unprivileged user namespaces: {}",
+            said.trim()
+        );
+        eprint!("{said}");
+        assert!(ended.status.success(), "{name} failed in its namespaces, {}", ended.status);
+        assert!(String::from_utf8_lossy(&ended.stdout).contains("1 passed"), "there is no test {name}");
+    });
 }
 
 /// The network; one in each [`isolated`] test.

@@ -13,6 +13,7 @@ use crate::common::line::Line;
 use crate::common::peer::scratch;
 use crate::common::program::{Ended, Program, config, run};
 use crate::common::simulated::{Simulated, reads};
+use crate::common::steady::steady;
 
 /// Silence that shows that nobody's clock runs: five of the intervals used here.
 const QUIET: Duration = Duration::from_secs(1);
@@ -226,66 +227,75 @@ fn a_closed_stdout_ends_it_without_a_word() {
 
 #[test]
 fn a_dead_meter_never_delays_another() {
-    let meters = Simulated::start(1);
-    // It is given up after one request, six intervals long.
-    let options = "interval = \"1s\"\ntimeout = \"6s\"\ngather_timeout = \"20s\"";
-    let list = [("dead", fake::serve(fake::hold)), ("well", meters.eip(0))];
-    let mut program = start(&plugin("dead", options, &list), &[]);
-    let dead = program.wait_for("the dead meter's status", |line| line.is("dead", "_status"));
-    assert_eq!((dead.integer("up"), dead.text("result"), dead.integer("result_code")), (0, "timeout", 2));
-    let well: Vec<_> = program.lines().into_iter().filter(|line| line.is("well", "_status")).collect();
-    assert!(well.len() >= 5, "{well:#?}");
-    assert!(well.iter().all(|status| status.integer("up") == 1), "{well:#?}");
-    let ended = program.finish();
-    assert_eq!(counters(&ended, "well").integer("gathers_missed"), 0, "{ended:#?}");
-    let error = ended.error();
-    assert!(error.starts_with("E! Meter \"dead\": no reply"), "{error}");
+    steady(|| {
+        let meters = Simulated::start(1);
+        // It is given up after one request, six intervals long.
+        let options = "interval = \"1s\"\ntimeout = \"6s\"\ngather_timeout = \"20s\"";
+        let list = [("dead", fake::serve(fake::hold)), ("well", meters.eip(0))];
+        let mut program = start(&plugin("dead", options, &list), &[]);
+        let dead = program.wait_for("the dead meter's status", |line| line.is("dead", "_status"));
+        assert_eq!((dead.integer("up"), dead.text("result"), dead.integer("result_code")), (0, "timeout", 2));
+        let well: Vec<_> = program.lines().into_iter().filter(|line| line.is("well", "_status")).collect();
+        assert!(well.len() >= 5, "{well:#?}");
+        assert!(well.iter().all(|status| status.integer("up") == 1), "{well:#?}");
+        let ended = program.finish();
+        assert_eq!(counters(&ended, "well").integer("gathers_missed"), 0, "{ended:#?}");
+        let error = ended.error();
+        assert!(error.starts_with("E! Meter \"dead\": no reply"), "{error}");
+    });
 }
 
 #[test]
 fn a_meter_that_dies_and_returns_is_read_again_and_its_gap_is_in_the_data() {
-    let mut meters = Simulated::start(2);
-    let list = [("a", meters.eip(0)), ("b", meters.eip(1))];
-    let mut program = start(&plugin("returns", "interval = \"1s\"", &list), &[]);
-    program.wait_for("a good start", |line| line.is("a", "_status") && line.integer("up") == 1);
-    meters.stop(0);
-    for _ in 0..2 {
-        let down = program.wait_for("the outage", |line| line.is("a", "_status") && line.integer("up") == 0);
-        assert_eq!((down.text("result"), down.integer("result_code")), ("connection_failed", 3), "{down:#?}");
-        assert_eq!((down.text("connection"), down.integer("tables_ok")), ("none", 0), "{down:#?}");
-    }
-    meters.restart(0);
-    let gap = program.wait_for("the gap", |line| line.is_event("a", "gap"));
-    program.wait_for("the recovery", |line| line.is("a", "_status") && line.integer("up") == 1);
+    steady(|| {
+        let mut meters = Simulated::start(2);
+        let list = [("a", meters.eip(0)), ("b", meters.eip(1))];
+        let mut program = start(&plugin("returns", "interval = \"1s\"", &list), &[]);
+        program.wait_for("a good start", |line| line.is("a", "_status") && line.integer("up") == 1);
+        meters.stop(0);
+        for _ in 0..2 {
+            let down =
+                program.wait_for("the outage", |line| line.is("a", "_status") && line.integer("up") == 0);
+            assert_eq!(
+                (down.text("result"), down.integer("result_code")),
+                ("connection_failed", 3),
+                "{down:#?}"
+            );
+            assert_eq!((down.text("connection"), down.integer("tables_ok")), ("none", 0), "{down:#?}");
+        }
+        meters.restart(0);
+        let gap = program.wait_for("the gap", |line| line.is_event("a", "gap"));
+        program.wait_for("the recovery", |line| line.is("a", "_status") && line.integer("up") == 1);
 
-    let lines = program.lines();
-    let (from, to) = (gap.integer("from_ms"), gap.integer("to_ms"));
-    // Both tables were away: from the first that was last read to the last that was read again.
-    let times = |table| {
-        let lines = lines.iter().filter(move |line| line.is("a", table));
-        lines.map(|line| line.time / 1_000_000).collect::<Vec<_>>()
-    };
-    let (realtime, alarm) = (times(""), times("_alarm"));
-    let middle = (from + to) / 2;
-    let last = |times: &[i64]| times.iter().copied().filter(|time| *time < middle).max().unwrap();
-    let next = |times: &[i64]| times.iter().copied().filter(|time| *time > middle).min().unwrap();
-    // Lines are rounded to the millisecond, the event's fields are cut.
-    let near = |a: i64, b: i64| (a - b).abs() <= 1;
-    assert!(near(from, last(&realtime).min(last(&alarm))), "{gap:#?} {realtime:?} {alarm:?}");
-    assert!(near(to, next(&realtime).max(next(&alarm))), "{gap:#?} {realtime:?} {alarm:?}");
-    assert!((gap.time / 1_000_000 - from).abs() <= 1, "{gap:#?}");
-    assert!((gap.float("duration_s") - (to - from) as f64 / 1000.0).abs() < 0.002, "{gap:#?}");
-    assert_eq!(gap.text("table"), "realtime,alarm");
-    let b: Vec<_> = lines.iter().filter(|line| line.is("b", "_status")).collect();
-    assert!(b.iter().all(|line| line.integer("up") == 1), "{b:#?}");
-    let ended = program.finish();
-    let (a, b) = (counters(&ended, "a"), counters(&ended, "b"));
-    assert!(a.integer("gaps") >= 1 && a.integer("reconnects") >= 1, "{a:#?}");
-    assert_eq!(b.integer("gathers_missed"), 0, "{b:#?}");
-    assert!(!lines.iter().any(|line| line.is_event("b", "gap")), "{ended:#?}");
-    let log: Vec<_> = ended.err.lines().filter(|line| line.contains("Meter \"a\"")).collect();
-    let [fault, recovered] = log[..] else { panic!("said more than once: {log:#?}") };
-    assert!(fault.starts_with("E! ") && recovered.contains("recovered after"), "{log:#?}");
+        let lines = program.lines();
+        let (from, to) = (gap.integer("from_ms"), gap.integer("to_ms"));
+        // Both tables were away: from the first that was last read to the last that was read again.
+        let times = |table| {
+            let lines = lines.iter().filter(move |line| line.is("a", table));
+            lines.map(|line| line.time / 1_000_000).collect::<Vec<_>>()
+        };
+        let (realtime, alarm) = (times(""), times("_alarm"));
+        let middle = (from + to) / 2;
+        let last = |times: &[i64]| times.iter().copied().filter(|time| *time < middle).max().unwrap();
+        let next = |times: &[i64]| times.iter().copied().filter(|time| *time > middle).min().unwrap();
+        // Lines are rounded to the millisecond, the event's fields are cut.
+        let near = |a: i64, b: i64| (a - b).abs() <= 1;
+        assert!(near(from, last(&realtime).min(last(&alarm))), "{gap:#?} {realtime:?} {alarm:?}");
+        assert!(near(to, next(&realtime).max(next(&alarm))), "{gap:#?} {realtime:?} {alarm:?}");
+        assert!((gap.time / 1_000_000 - from).abs() <= 1, "{gap:#?}");
+        assert!((gap.float("duration_s") - (to - from) as f64 / 1000.0).abs() < 0.002, "{gap:#?}");
+        assert_eq!(gap.text("table"), "realtime,alarm");
+        let b: Vec<_> = lines.iter().filter(|line| line.is("b", "_status")).collect();
+        assert!(b.iter().all(|line| line.integer("up") == 1), "{b:#?}");
+        let ended = program.finish();
+        let (a, b) = (counters(&ended, "a"), counters(&ended, "b"));
+        assert!(a.integer("gaps") >= 1 && a.integer("reconnects") >= 1, "{a:#?}");
+        assert_eq!(b.integer("gathers_missed"), 0, "{b:#?}");
+        assert!(!lines.iter().any(|line| line.is_event("b", "gap")), "{ended:#?}");
+        let log: Vec<_> = ended.err.lines().filter(|line| line.contains("Meter \"a\"")).collect();
+        let [fault, recovered] = log[..] else { panic!("said more than once: {log:#?}") };
+        assert!(fault.starts_with("E! ") && recovered.contains("recovered after"), "{log:#?}");
+    });
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod common;
 
 mod allocations;
 mod answers;
+mod attacks;
 mod bad_input;
 mod both_protocols;
 mod controller;

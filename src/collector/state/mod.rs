@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -133,8 +133,10 @@ impl State {
     /// Remembers a meter.
     pub fn remember(&self, meter: &str, record: &Record) {
         let read = self.memory.remember(meter, record);
-        if let Some(saver) = self.saver.as_ref().filter(|_| read) {
-            saver.note();
+        let Some(saver) = self.saver.as_ref().filter(|_| read) else { return };
+        let Some(lasts) = saver.note(Instant::now()) else { return };
+        if let Some(place) = self.memory.lock().place.clone() {
+            saver.say(&Trouble::Hangs { path: place.path.clone(), lasts });
         }
     }
 

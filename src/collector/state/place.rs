@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use crate::host::file::{self, FileError, Lock};
 
@@ -15,9 +15,10 @@ use super::journal;
 use super::stored::{Stored, Unusable};
 use super::trouble::Trouble;
 
-/// How long a predecessor that is just ending may hold the lock.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How often the lock is tried meanwhile.
+/// How often the lock is tried, for a predecessor that is just ending may hold it. Counted and not timed: on a host that
+/// stood still nobody ended meanwhile.
+const TRIES: u32 = 50;
+/// How long to wait before the next try.
 const TRY_EVERY: Duration = Duration::from_millis(20);
 /// Longest part of a meter's name in a file's name: file systems allow 255 bytes for all of it.
 const LONGEST_NAME: usize = 100;
@@ -86,12 +87,11 @@ fn known(path: &Path) -> Result<Option<Stored>, Unusable> {
 /// Locks the file, or the second one.
 fn take(path: &Path, second: Option<&Path>) -> (Option<Place>, Option<Trouble>) {
     let place = |path: &Path, lock| Some(Place { path: path.to_owned(), _lock: lock });
-    let until = Instant::now() + PATIENCE;
-    loop {
+    for tried in 1..=TRIES {
         match lock(path) {
             Ok(Some(lock)) => return (place(path, Some(lock)), None),
-            Ok(None) if Instant::now() < until => thread::sleep(TRY_EVERY),
-            Ok(None) => break,
+            Ok(None) if tried == TRIES => {}
+            Ok(None) => thread::sleep(TRY_EVERY),
             // Its directory is missing, which the first save says.
             Err(why) if why.is_absence() => return (place(path, None), None),
             Err(why) => return (place(path, None), Some(Trouble::Unlocked { path: path.to_owned(), why })),

@@ -3,6 +3,8 @@
 //! What changed is written once a minute. What must not wait (open connections, Modbus used beside a PLC) is
 //! written at once, but not more often than once a second, and everything else that changed with it. In between the
 //! [journal](super::journal) gets the times of readings, the first at once and then at most ten times a second.
+//!
+//! A thread that waits for a disk cannot say so. Whoever reads a meter meanwhile finds it waiting, and says it.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,6 +23,8 @@ const EVERY: Duration = Duration::from_secs(60);
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// How often the journal is written at most.
 const NOTE_EVERY: Duration = Duration::from_millis(100);
+/// No disk that answers takes longer for one piece of work.
+const TOO_LONG: Duration = Duration::from_secs(10);
 /// How long urgent things wait for others of the same moment.
 const MOMENT: Duration = Duration::from_millis(20);
 
@@ -51,6 +55,10 @@ struct List {
     finish: bool,
     /// Nobody is interested any more.
     leave: bool,
+    /// Since when the thread has been at its work, and whether it was said that this takes too long.
+    busy: Option<(Instant, bool)>,
+    /// What was said about saving.
+    said: Said,
 }
 
 /// What is to be done next.
@@ -71,6 +79,7 @@ impl Saver {
     pub(super) fn start(memory: Memory, first: impl FnOnce() + Send + 'static) -> io::Result<Saver> {
         let (tell, done) = watch::channel(0);
         let orders = Arc::new(Orders::default());
+        orders.lock().busy = Some((Instant::now(), false));
         let theirs = orders.clone();
         let work = move || {
             first();
@@ -85,12 +94,20 @@ impl Saver {
         self.orders.hurry()
     }
 
-    /// A table was read, which the journal should know.
-    pub(super) fn note(&self) {
+    /// A table was read, which the journal should know. Returns for how long the thread has been waiting for the disk,
+    /// if that is too long and was not returned before.
+    pub(super) fn note(&self, now: Instant) -> Option<Duration> {
+        let mut list = self.orders.lock();
         // A thousand meters need not wake the thread a thousand times for one line.
-        if !std::mem::replace(&mut self.orders.lock().noted, true) {
+        if !std::mem::replace(&mut list.noted, true) {
             self.orders.changed.notify_all();
         }
+        list.hangs(now)
+    }
+
+    /// Says what is wrong with saving.
+    pub(super) fn say(&self, trouble: &Trouble) {
+        self.orders.lock().said.saved(Some(trouble));
     }
 
     /// Orders a save and waits until it is done, but not longer than this.
@@ -141,6 +158,7 @@ impl Orders {
     /// Waits until there is something to do for somebody who has done this at these times before.
     fn wait(&self, saved: Option<Instant>, noted: Option<Instant>, regular: Instant) -> Todo {
         let mut list = self.lock();
+        list.busy = None;
         loop {
             if list.finish {
                 return list.save();
@@ -158,6 +176,7 @@ impl Orders {
             }
             if note.is_some_and(|note| note <= now) {
                 list.noted = false;
+                list.busy = Some((Instant::now(), false));
                 return Todo::Note;
             }
             let left = note.map_or(save, |note| note.min(save)) - now;
@@ -170,12 +189,20 @@ impl Orders {
 impl List {
     fn save(&mut self) -> Todo {
         self.since = None;
+        self.busy = Some((Instant::now(), false));
         Todo::Save { given: self.given, finish: self.finish }
+    }
+
+    /// For how long the thread has been at its work, if that is too long and was not told before.
+    fn hangs(&mut self, now: Instant) -> Option<Duration> {
+        let (since, told) = self.busy.as_mut()?;
+        let lasts = now.saturating_duration_since(*since);
+        (lasts >= TOO_LONG && !std::mem::replace(told, true)).then_some(lasts)
     }
 }
 
 fn keep_saved(memory: &Memory, orders: &Orders, tell: &watch::Sender<u64>) {
-    let (mut said, mut saved, mut noted) = (Said::default(), None, None);
+    let (mut saved, mut noted) = (None, None);
     let (mut regular, mut journal) = (Instant::now() + EVERY, memory.journal());
     loop {
         let (given, finish) = match orders.wait(saved, noted, regular) {
@@ -193,19 +220,21 @@ fn keep_saved(memory: &Memory, orders: &Orders, tell: &watch::Sender<u64>) {
         {
             log::debug!("Cannot empty the journal of the state file: {error}");
         }
-        said.saved(result.err().as_ref());
+        orders.lock().said.saved(result.err().as_ref());
         saved = Some(Instant::now());
         regular = Instant::now() + EVERY;
         let _ = tell.send(given);
         if finish {
-            orders.lock().finish = false;
+            let mut list = orders.lock();
+            (list.finish, list.busy) = (false, None);
+            drop(list);
             orders.changed.notify_all();
         }
     }
 }
 
 /// What was said about saving: a fault once, and what comes and goes is counted.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Said {
     damper: Damper<Option<io::ErrorKind>>,
     /// What is wrong now.
@@ -227,7 +256,7 @@ impl Said {
             Some(trouble) => {
                 self.last = trouble.to_string();
                 match self.damper.began(trouble.kind(), now) {
-                    Tell::Say => log::warn!("{trouble}; tried again every minute"),
+                    Tell::Say => log::warn!("{trouble}"),
                     Tell::Flaps(flaps) => {
                         log::warn!("{trouble}; this comes and goes, {flaps}: counted from now on");
                     }

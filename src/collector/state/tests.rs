@@ -326,3 +326,17 @@ fn a_disk_that_does_not_answer_at_the_end_delays_that_no_longer_than_it_may_and_
     assert!(state.finish(Duration::from_secs(60)).is_none());
     assert!(open(&path, &["a"]).0.record("a").is_some(), "healed");
 }
+
+#[test]
+fn a_disk_that_hangs_while_meters_are_read_is_told_once_and_one_that_answers_is_not() {
+    let (thaw, frozen) = std::sync::mpsc::channel::<()>();
+    let start = Instant::now();
+    let saver = Saver::start(Memory::new(), move || _ = frozen.recv()).unwrap();
+    let after = |seconds| saver.note(start + Duration::from_secs(seconds));
+    assert_eq!(after(9), None);
+    assert!(after(11).is_some_and(|lasts| (10..=11).contains(&lasts.as_secs())));
+    assert_eq!(after(1000), None, "told before");
+    drop(thaw);
+    assert!(saver.finish(Duration::from_secs(60)));
+    assert_eq!(after(2000), None, "it waits for work, not for a disk");
+}

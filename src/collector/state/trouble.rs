@@ -73,12 +73,24 @@ pub enum Trouble {
         within: Duration,
     },
     /// The file cannot be written.
-    #[error("Cannot write state file {}: {why}", path.display())]
+    #[error("Cannot write state file {}: {why}; tried again every minute", path.display())]
     Unwritten {
         /// The file.
         path: PathBuf,
         /// Why.
         why: FileError,
+    },
+    /// The disk has not answered for long.
+    #[error(
+        "State file {} cannot be written: its disk has not answered for {} s; meters are read all the same, and a restart \
+         would know only what was saved before",
+        path.display(), lasts.as_secs()
+    )]
+    Hangs {
+        /// The file.
+        path: PathBuf,
+        /// For how long.
+        lasts: Duration,
     },
     /// The disk did not answer at the end.
     #[error(
@@ -102,6 +114,7 @@ impl Trouble {
     pub(super) fn kind(&self) -> Option<io::ErrorKind> {
         match self {
             Trouble::Unwritten { why: FileError::System(error), .. } => Some(error.kind()),
+            Trouble::Hangs { .. } => Some(io::ErrorKind::TimedOut),
             _ => None,
         }
     }

@@ -45,6 +45,8 @@ enum Act {
     Break(usize),
     Never,
     OtherSession,
+    /// The right packet after so many NOPs.
+    Nops(usize),
 }
 
 type Script = Arc<Mutex<dyn FnMut(Asked, usize) -> Act + Send>>;
@@ -133,6 +135,10 @@ async fn client(mut stream: DuplexStream, script: Script, asked: Arc<Mutex<Vec<A
                     }
                     Act::Break(at) => return stream.write_all(&packet[..at]).await.unwrap(),
                     Act::Never => Ok(()),
+                    Act::Nops(count) => {
+                        let nop = packet::encode(packet::NOP, 0, [0; 8], 0, b"hello").to_vec();
+                        stream.write_all(&[nop.repeat(count), packet].concat()).await
+                    }
                     Act::OtherSession => {
                         stream.write_all(&reply(HANDLE + 1, &items(cip[0], 0, &truth(what)))).await
                     }
@@ -264,6 +270,18 @@ async fn a_reply_of_another_session_is_no_answer_and_ends_the_session() {
     assert_eq!(failed(&answer), [(R101, FailureKind::BadData)]);
     assert_eq!((came(&answer), meter.count(Asked::Identity)), (vec![R102], 2));
     assert!(answer.exhibits[0].what.ends_with("it belongs to another session"), "{:?}", answer.exhibits);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nop_of_the_meter_costs_nothing_and_nothing_but_nops_is_no_answer() {
+    let mut meter = Meter::new(|what, connection| match (what, connection) {
+        (Asked::Data(101), 0) => Act::Nops(15),
+        (Asked::Data(102), 0) => Act::Nops(1000),
+        _ => Act::True,
+    });
+    let answer = meter.read(&[R101, R102, R108]).await;
+    assert_eq!((came(&answer), failed(&answer)), (vec![R101, R108], vec![(R102, FailureKind::BadData)]));
+    assert_eq!((meter.traffic.errors, meter.count(Asked::Identity)), (1, 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use crate::common::line::Line;
 use crate::common::peer::scratch;
 use crate::common::program::{Program, config};
 use crate::common::simulated::Simulated;
+use crate::common::steady::undisturbed;
 
 /// The meters as they are left, and all that was written about them.
 pub(crate) struct Trouble {
@@ -23,7 +24,7 @@ pub(crate) struct Trouble {
 impl Trouble {
     /// One for all tests, because a listener has UDP 2222 for itself.
     pub(crate) fn get() -> &'static Trouble {
-        static TROUBLE: LazyLock<Trouble> = LazyLock::new(Trouble::make);
+        static TROUBLE: LazyLock<Trouble> = LazyLock::new(|| undisturbed(Trouble::make));
         &TROUBLE
     }
 

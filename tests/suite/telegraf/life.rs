@@ -12,6 +12,7 @@ use crate::common::line::Line;
 use crate::common::listening::{frozen, owner, owner_of};
 use crate::common::peer::scratch;
 use crate::common::simulated::Simulated;
+use crate::common::steady::steady;
 
 /// Lines of a meter's measurement.
 fn count(printed: &str, meter: &str, suffix: &str) -> usize {
@@ -37,41 +38,43 @@ fn a_reload_of_telegraf_applies_the_changed_configuration_and_leaves_no_session_
 
 #[test]
 fn the_end_of_telegraf_is_a_good_bye_to_every_connection_and_session_on_the_wire() {
-    let directory = scratch("telegraf_end");
-    let meters = Simulated::at(frozen());
-    let rpi = Duration::from_millis(100);
-    let _owners = meters.block_on(async {
-        (
-            owner(meters.meter(0), 1, owner_of(101, rpi)).await,
-            owner(meters.meter(0), 2, owner_of(102, rpi)).await,
-        )
-    });
-    let before = meters.meter(0).record();
-    let config = directory.join("config.toml");
-    let text = format!(
-        "[[inputs.powermonitor_500]]\nstate_file = \"\"\ninterval = \"1s\"\nconnection = \"auto\"\n\
-         [[inputs.powermonitor_500.meter]]\nname = \"{PRESS}\"\naddress = \"{}\"\n",
-        meters.eip(0)
-    );
-    std::fs::write(&config, text).unwrap();
-    let capture = Capture::start(&meters.eip(0), &meters.modbus(0));
-    let mut telegraf = Telegraf::start(&directory, &[execd(&config), Shipped::stdout()], &[], &[]);
-    let listens = |line: &Line| line.is(PRESS, "_status") && line.text("connection") == "listen_only";
-    telegraf.process.wait_until(|printed| Line::all(printed).iter().any(listens));
-    telegraf.stop();
+    steady(|| {
+        let directory = scratch("telegraf_end");
+        let meters = Simulated::at(frozen());
+        let rpi = Duration::from_millis(100);
+        let _owners = meters.block_on(async {
+            (
+                owner(meters.meter(0), 1, owner_of(101, rpi)).await,
+                owner(meters.meter(0), 2, owner_of(102, rpi)).await,
+            )
+        });
+        let before = meters.meter(0).record();
+        let config = directory.join("config.toml");
+        let text = format!(
+            "[[inputs.powermonitor_500]]\nstate_file = \"\"\ninterval = \"1s\"\nconnection = \"auto\"\n\
+             [[inputs.powermonitor_500.meter]]\nname = \"{PRESS}\"\naddress = \"{}\"\n",
+            meters.eip(0)
+        );
+        std::fs::write(&config, text).unwrap();
+        let capture = Capture::start(&meters.eip(0), &meters.modbus(0));
+        let mut telegraf = Telegraf::start(&directory, &[execd(&config), Shipped::stdout()], &[], &[]);
+        let listens = |line: &Line| line.is(PRESS, "_status") && line.text("connection") == "listen_only";
+        telegraf.process.wait_until(|printed| Line::all(printed).iter().any(listens));
+        telegraf.stop();
 
-    let packets = capture.finish(&directory);
-    let eip = packets.eip_data();
-    let requests = packets.frames(
-        &format!("{eip} && tcp.dstport == {} && cip.rr == 0", meters.meter(0).eip().port()),
-        &["cip.sc"],
-    );
-    assert_eq!(requests[requests.len() - 2..], ["0x4e", "0x4e"], "{requests:?}");
-    let commands = packets.frames(&eip, &["enip.command"]);
-    assert_eq!(commands.last().map(String::as_str), Some("0x0066"));
-    let record = meters.meter(0).record();
-    assert_eq!((record.io.opened[&ListenOnly], record.io.closed[&ListenOnly]), (2, 2));
-    assert_eq!(record.unregistered - before.unregistered, record.sessions - before.sessions);
+        let packets = capture.finish(&directory);
+        let eip = packets.eip_data();
+        let requests = packets.frames(
+            &format!("{eip} && tcp.dstport == {} && cip.rr == 0", meters.meter(0).eip().port()),
+            &["cip.sc"],
+        );
+        assert_eq!(requests[requests.len() - 2..], ["0x4e", "0x4e"], "{requests:?}");
+        let commands = packets.frames(&eip, &["enip.command"]);
+        assert_eq!(commands.last().map(String::as_str), Some("0x0066"));
+        let record = meters.meter(0).record();
+        assert_eq!((record.io.opened[&ListenOnly], record.io.closed[&ListenOnly]), (2, 2));
+        assert_eq!(record.unregistered - before.unregistered, record.sessions - before.sessions);
+    });
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::program::{Shipped, Telegraf, signal};
 use crate::common::line::Line;
 use crate::common::peer::scratch;
 use crate::common::simulated::{Simulated, reads};
+use crate::common::steady::steady;
 use crate::common::usage::Usage;
 
 #[test]
@@ -59,39 +60,43 @@ const TAG: usize = 4000;
 
 #[test]
 fn a_telegraf_that_stops_reading_costs_bounded_memory_and_is_told_what_was_dropped() {
-    let directory = scratch("telegraf_stalled");
-    let meters = Simulated::with(Options { count: METERS, frozen: true, ..Options::default() });
-    let mut text = format!(
-        "[[inputs.powermonitor_500]]\nstate_file = \"\"\ninterval = \"200ms\"\ntags = {{ long = \"{}\" }}\n",
-        "x".repeat(TAG)
-    );
-    for index in 0..METERS {
-        text += &format!(
-            "[[inputs.powermonitor_500.meter]]\nname = \"m{index}\"\naddress = \"{}\"\n",
-            meters.eip(index as usize)
+    steady(|| {
+        let directory = scratch("telegraf_stalled");
+        let meters = Simulated::with(Options { count: METERS, frozen: true, ..Options::default() });
+        let mut text = format!(
+            "[[inputs.powermonitor_500]]\nstate_file = \"\"\ninterval = \"200ms\"\ntags = {{ long = \"{}\" }}\n",
+            "x".repeat(TAG)
         );
-    }
-    let config = directory.join("config.toml");
-    std::fs::write(&config, text).unwrap();
-    let mut telegraf = Telegraf::start(&directory, &[execd(&config), Shipped::stdout()], &[], &[]);
-    telegraf.process.wait_until(|printed| Line::all(printed).iter().any(|line| line.is("m9", "_status")));
-    let plugin = telegraf.plugin(None);
-    let before = Usage::of(plugin.as_raw_nonzero().get().unsigned_abs()).rss_kib;
+        for index in 0..METERS {
+            text += &format!(
+                "[[inputs.powermonitor_500.meter]]\nname = \"m{index}\"\naddress = \"{}\"\n",
+                meters.eip(index as usize)
+            );
+        }
+        let config = directory.join("config.toml");
+        std::fs::write(&config, text).unwrap();
+        let mut telegraf = Telegraf::start(&directory, &[execd(&config), Shipped::stdout()], &[], &[]);
+        telegraf.process.wait_until(|printed| Line::all(printed).iter().any(|line| line.is("m9", "_status")));
+        let plugin = telegraf.plugin(None);
+        let before = Usage::of(plugin.as_raw_nonzero().get().unsigned_abs()).rss_kib;
 
-    telegraf.process.signal(Signal::STOP);
-    // Each gather is three lines of more than TAG bytes.
-    let enough = (16 << 20) / (u64::from(METERS) * 3 * TAG as u64);
-    let so_far = meters.reads(0, 101);
-    meters.wait_until(0, "read on", |record| reads(record, 101) > so_far + enough);
-    let grown = Usage::of(plugin.as_raw_nonzero().get().unsigned_abs()).rss_kib - before;
-    assert!(grown < 24 << 10, "{grown} KiB more, of which 8 MiB are lines that wait");
-    telegraf.process.signal(Signal::CONT);
-    telegraf.process.wait_for_log(" W! [inputs.execd] Nobody reads the output; the oldest lines are dropped");
-    telegraf.process.wait_for_log(" lines were dropped");
-    let dropped =
-        |line: &Line| line.measurement == "powermonitor_500_plugin" && line.integer("lines_dropped") > 0;
-    telegraf.process.wait_until(|printed| Line::all(printed).iter().any(dropped));
-    signal(plugin, Signal::TERM);
+        telegraf.process.signal(Signal::STOP);
+        // Each gather is three lines of more than TAG bytes.
+        let enough = (16 << 20) / (u64::from(METERS) * 3 * TAG as u64);
+        let so_far = meters.reads(0, 101);
+        meters.wait_until(0, "read on", |record| reads(record, 101) > so_far + enough);
+        let grown = Usage::of(plugin.as_raw_nonzero().get().unsigned_abs()).rss_kib - before;
+        assert!(grown < 24 << 10, "{grown} KiB more, of which 8 MiB are lines that wait");
+        telegraf.process.signal(Signal::CONT);
+        telegraf
+            .process
+            .wait_for_log(" W! [inputs.execd] Nobody reads the output; the oldest lines are dropped");
+        telegraf.process.wait_for_log(" lines were dropped");
+        let dropped =
+            |line: &Line| line.measurement == "powermonitor_500_plugin" && line.integer("lines_dropped") > 0;
+        telegraf.process.wait_until(|printed| Line::all(printed).iter().any(dropped));
+        signal(plugin, Signal::TERM);
+    });
 }
 
 #[test]
