@@ -7,7 +7,8 @@
 //! SOAK_SECONDS=600 SOAK_METERS=10 cargo test --release --features wire-tests --test suite soak_listen -- --nocapture
 //! ```
 //!
-//! With `SOAK_ALONE=1` the plugin has a core of its own; tests/bench/run.sh does that. The meters and their PLCs
+//! With `SOAK_ALONE=1` the plugin has a core of its own; tests/bench/run.sh does that. What a frame costs alone, without
+//! gathers and heartbeats, is the difference between two runs with other packet intervals (`SOAK_RPI_MS`). The meters and their PLCs
 //! live in this process, the plugin is the real program in its own. To make the sums exact, the meters keep
 //! their frames back (numbered, not sent) until every listener has joined its group, as its first heartbeat
 //! shows, and again at the end. Between them each meter withholds a few frames on purpose and repeats one, so
@@ -33,7 +34,8 @@ use telegraf_pm500::simulator::{
 
 /// Every assembly, each with an owner of its own.
 const ASSEMBLIES: std::ops::RangeInclusive<u8> = 100..=108;
-const RPI: Duration = Duration::from_millis(100);
+/// The packet interval in ms, if nothing else is said.
+const RPI: u32 = 100;
 /// The plugin is 127.0.0.1.
 const FIRST_METER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const FIRST_OWNER: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
@@ -57,10 +59,15 @@ fn setting(name: &str, default: u32) -> u32 {
     text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
+fn rpi() -> Duration {
+    Duration::from_millis(setting("SOAK_RPI_MS", RPI).into())
+}
+
 fn soak(duration: Duration, meters: u32) {
     if alone() {
         cores::leave_the_measured_one();
     }
+    let rpi = rpi();
     let interval = if duration > Duration::from_secs(60) { "10s" } else { "1s" };
     let options =
         Options { bind: FIRST_METER, count: meters, io_port: 2222, connections: 18, ..Options::default() };
@@ -98,14 +105,14 @@ fn soak(duration: Duration, meters: u32) {
         "{}\n{meters} meters x {} listened connections x {} ms, {} s; the plugin gathers every {interval}\n",
         machine(),
         ASSEMBLIES.count(),
-        RPI.as_millis(),
+        rpi.as_millis(),
         duration.as_secs()
     );
     let total = print_sums(&sums);
     print_usage([("start", &start), ("middle", &middle), ("end", &end)], &total);
 
     assert_eq!(ended.code, Some(0), "{}", ended.err);
-    let due = duration.as_millis() / RPI.as_millis() * ASSEMBLIES.count() as u128;
+    let due = duration.as_millis() / rpi.as_millis() * ASSEMBLIES.count() as u128;
     for sum in &sums {
         assert_eq!(sum.difference(), 0, "frames of {} are unaccounted for", sum.name);
         assert!(sum.lost >= sum.withheld && sum.dropped == sum.repeated, "{sum:?}");
@@ -168,7 +175,7 @@ impl Plant {
         plant.break_all(&withhold_all());
         let wanted = plant.meters().flat_map(|meter| ASSEMBLIES.map(move |assembly| (meter.eip(), assembly)));
         let owners = (u32::from(FIRST_OWNER)..).zip(wanted).map(|(local, (meter, assembly))| {
-            let options = OwnerOptions { assembly, rpi: RPI, serial: local, ..OwnerOptions::default() };
+            let options = OwnerOptions { assembly, rpi: rpi(), serial: local, ..OwnerOptions::default() };
             Owner::start(meter, local.into(), options).expect("the address is free")
         });
         plant.owners = plant.simulated.block_on(async {
@@ -177,7 +184,7 @@ impl Plant {
                 owner.opened().await;
             }
             // Who joins a stream that has just begun cannot tell whose it is.
-            tokio::time::sleep(RPI * 10).await;
+            tokio::time::sleep(rpi() * 10).await;
             owners
         });
         plant
