@@ -66,7 +66,7 @@ fn append_real(bytes: &mut Vec<u8>, real: f32) {
     // Line protocol's numbers have no exponents here. And where the number lies in the middle between two decimals that
     // are as short, which is where it has one binary digit behind the point more than they have decimal ones, the
     // standard library takes the upper one.
-    if digits.iter().any(|byte| *byte == b'e') || binary_places(real) == places + 1 {
+    if digits.contains(&b'e') || binary_places(real) == places + 1 {
         append_printed(bytes, &real);
     } else {
         bytes.extend_from_slice(digits);
