@@ -152,7 +152,11 @@ async fn receive(socket: &UdpSocket, mark: [u8; 6], until: Instant, answers: &mu
         let Ok((length, from)) = received else {
             // An ICMP "nobody listens there" of an earlier question comes as an error, once. An interface that has gone
             // is one for ever.
-            sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            sleep(pause.min(left)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             continue;
         };
@@ -207,5 +211,18 @@ mod tests {
         let (answers, ()) = tokio::join!(everybody(&interfaces, manner), answer);
         assert_eq!(answers.malformed.len(), 1, "{answers:?}");
         assert!(matches!(&answers.unasked[..], [(gone, _)] if gone.name == "gone"), "{answers:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_interface_that_has_gone_is_tried_again_after_pauses_until_the_time_is_over() {
+        use crate::host::broken;
+        let came = broken::ends(|| async {
+            let socket = UdpSocket::from_std(broken::socket()).unwrap();
+            let mut answers = Answers::default();
+            receive(&socket, [0; 6], Instant::now() + Duration::from_secs(10), &mut answers).await;
+            answers.listed.len() + answers.malformed.len()
+        });
+        assert_eq!(came, 0);
     }
 }

@@ -107,8 +107,7 @@ impl Shared {
                 }
             }
             self.find(&events, &mut waiting);
-            // Some of each, so that a flood in one group delays no other. Where the system says no, the next frame tries again.
-            waiting.retain(|inbox| inbox.take_in().unwrap_or(false));
+            take_in(&mut waiting);
             if waiting.is_empty() {
                 thread::sleep(PILE);
             }
@@ -129,6 +128,12 @@ impl Shared {
         // A map is whole between any two statements that can panic.
         self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes in some of each, so that a flood in one group delays no other, and keeps those in which more may wait. Where
+/// the system says no, the next frame tries again.
+fn take_in(waiting: &mut Vec<Arc<Inbox>>) {
+    waiting.retain(|inbox| inbox.take_in().unwrap_or(false));
 }
 
 #[cfg(test)]
@@ -214,6 +219,29 @@ mod tests {
         });
         sending.join().unwrap();
         assert_eq!(stream.counts(), Counts { received: FRAMES, lost: 0, dropped: 0 });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_socket_that_cannot_be_read_is_not_tried_again_at_once_and_costs_no_other_its_frames() {
+        use crate::host::broken;
+        let broken = |receiver: &mut Receiver| {
+            let mut socket = UdpSocket::from_std(broken::socket());
+            let watched = receiver.watch(&mut socket).unwrap();
+            let inbox = Arc::new(Inbox::new(socket));
+            watched.into(&inbox);
+            inbox
+        };
+        let mut receiver = Receiver::start().unwrap();
+        let broken = broken(&mut receiver);
+        let (_inbox, stream, sender) = watched(&mut receiver);
+        sender.send(&datagram(1)).unwrap();
+        wait_for(|| stream.counts().received == 1);
+        // Whoever judges silence is not kept by it, either.
+        broken.drain();
+        let mut waiting = vec![broken];
+        take_in(&mut waiting);
+        assert!(waiting.is_empty(), "only what waits is tried again without a pause");
     }
 
     #[test]

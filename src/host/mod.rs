@@ -21,5 +21,7 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
+#[cfg(all(test, unix))]
+pub use system::broken;
 use system::exclusive;
 pub use system::{clock, datagram, descriptors, places, pty, signals, sockets, stdio};

@@ -377,6 +377,33 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_told_something_may_use_the_outlet_as_a_log_does_that_is_one_itself() {
+        let (go, wait) = mpsc::channel();
+        let (send, _written) = mpsc::channel();
+        let (say, said) = mpsc::channel();
+        let outlet: Arc<std::sync::OnceLock<Outlet>> = Arc::default();
+        let own = outlet.clone();
+        // A message that is pushed while the queue is locked would wait for itself.
+        let tell = move |event| {
+            let outlet = own.get().unwrap();
+            outlet.push(b"told\n", 1);
+            drop(say.send((format!("{event:?}"), outlet.dropped())));
+        };
+        outlet.set(Outlet::start("test", Slow(wait, send), 8, Failing::Costs, tell).unwrap()).unwrap();
+        let pushing = outlet.clone();
+        std::thread::spawn(move || {
+            let outlet = pushing.get().unwrap();
+            (0..9).for_each(|_| outlet.push(b"line\n", 1));
+            outlet.wake();
+        });
+        assert!(said.recv_timeout(LONG).unwrap().0.starts_with("Dropping"));
+        go.send(Err(io::Error::from(io::ErrorKind::StorageFull))).unwrap();
+        assert!(said.recv_timeout(LONG).unwrap().0.starts_with("Failed"));
+        (0..2).for_each(|_| go.send(Ok(())).unwrap());
+        assert!(said.recv_timeout(LONG).unwrap().0.starts_with("Resumed"));
+    }
+
+    #[test]
     fn pieces_end_with_a_line_and_fit_where_a_line_does() {
         assert_eq!(piece(b"a\nb\n", 100), 4);
         assert_eq!(piece(b"aaa\nbbb\nc\n", 9), 8);

@@ -12,6 +12,7 @@ mod answers;
 mod attacks;
 mod bad_input;
 mod both_protocols;
+mod check;
 mod controller;
 mod discover;
 mod energy_layouts;

@@ -271,3 +271,34 @@ async fn a_map_that_was_proven_stays_so_over_a_restart_in_a_night_without_load()
         "nothing was proven ever"
     );
 }
+
+#[tokio::test]
+async fn implausible_values_of_other_tables_cost_themselves_and_never_realtime() {
+    let meter = meter(Options::default()).await;
+    let relay = Relay::start(meter.eip(), Framing::EtherNetIp).await;
+    // Every REAL of the maximum and demand values is finite and far out of its range.
+    relay.spoil(|exchange| {
+        let asked = |assembly: u8| exchange.request.ends_with(&[0x24, assembly, 0x30, 3]);
+        if ![103, 104, 105, 106].into_iter().any(asked) {
+            return Answer::True;
+        }
+        let mut reply = exchange.reply.clone();
+        let values = reply[44..].chunks_exact_mut(4);
+        values.zip(1u16..).for_each(|(real, n)| real.copy_from_slice(&(-1e30 * f32::from(n)).to_le_bytes()));
+        Answer::Instead(reply)
+    });
+    let mut collector = collector(&format!(
+        "address = \"{}\"\ntables = [\"realtime\", \"max\", \"demand\"]\nevidence = \"guessed\"",
+        relay.address
+    ));
+    let gathers = gathers(&mut collector, &[Table::Realtime, Table::Max, Table::Demand], 4).await;
+    for lines in &gathers {
+        let fields = lines.one("powermonitor_500").fields.len();
+        assert!(fields >= 30, "realtime is whole: {fields} fields");
+        assert!(!lines.has("powermonitor_500_max") && !lines.has("powermonitor_500_demand"));
+        let status = lines.one("powermonitor_500_status");
+        assert_eq!((status.integer("tables_ok"), status.integer("tables_failed")), (1, 2));
+    }
+    let (info, events) = said(&gathers);
+    assert_eq!((info.unwrap().text("map_check"), events.len()), ("consistent", 0));
+}

@@ -1,6 +1,7 @@
 //! `verify` names what is wrong with a map, and writes one on which the next run finds nothing wrong.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use telegraf_pm500::verify::{Conclusion, Expected, Given, Observation, Verdict, 
 
 use crate::common::peer::scratch;
 use crate::common::reading::{HASTY, assert_harmless, config, endpoint, gather, meter};
+use crate::common::relay::{Answer, Framing, Relay};
 
 /// One REAL per counter, in kWh.
 const SINGLE_REALS: EnergyLayout = EnergyLayout {
@@ -43,8 +45,19 @@ const BOTH: Run = Run { beside: true, expected: Vec::new(), readings: 4 };
 impl Run {
     async fn on(&self, meter: &SimulatedMeter, profile: &Arc<Profile>) -> (Conclusion, Observation) {
         let word_order = profile.word_order.unwrap_or_default();
-        let plan = Plan {
-            eip: Some(endpoint(meter.eip())),
+        let plan = self.plan(meter, meter.eip(), profile);
+        let seen = observe(&plan, &mut |_| {}).await.unwrap();
+        assert_eq!(seen.failures, [""; 0]);
+        let given = Given { profile: profile.clone(), word_order, expected: self.expected.clone() };
+        let conclusion = conclude(&given, &seen);
+        assert_harmless(&meter.record());
+        (conclusion, seen)
+    }
+
+    /// A run whose EtherNet/IP goes by way of this address.
+    fn plan(&self, meter: &SimulatedMeter, eip: SocketAddr, profile: &Arc<Profile>) -> Plan {
+        Plan {
+            eip: Some(endpoint(eip)),
             modbus: self
                 .beside
                 .then(|| modbus::Place::Network(endpoint(meter.modbus()), TransmissionMode::Tcp)),
@@ -54,13 +67,7 @@ impl Run {
             interval: Duration::from_millis(200),
             timeouts: HASTY,
             require_identity: true,
-        };
-        let seen = observe(&plan, &mut |_| {}).await.unwrap();
-        assert_eq!(seen.failures, [""; 0]);
-        let given = Given { profile: profile.clone(), word_order, expected: self.expected.clone() };
-        let conclusion = conclude(&given, &seen);
-        assert_harmless(&meter.record());
-        (conclusion, seen)
+        }
     }
 }
 
@@ -417,6 +424,34 @@ async fn the_pause_that_modbus_makes_is_measured_and_its_end_awaited() {
         assert_eq!(pause.back_after.unwrap() >= Duration::from_millis(1900), suspends);
         assert_eq!(meter.record().modbus_clients, 1, "once");
         assert!(!seen.after.is_empty() && !conclusion.is_contradicted());
+    }
+}
+
+/// What is kept of a run over both protocols when the reading of this number fails, and what is said of that.
+async fn kept(fails: usize) -> Observation {
+    let meter = meter(lively()).await;
+    let relay = Relay::start(meter.eip(), Framing::EtherNetIp).await;
+    let mut readings = 0;
+    relay.spoil(move |exchange| {
+        // Assembly 101, the first of each reading.
+        if !exchange.request.ends_with(&[0x24, 101, 0x30, 3]) {
+            return Answer::True;
+        }
+        readings += 1;
+        if readings == fails { Answer::Close } else { Answer::True }
+    });
+    let plan = BOTH.plan(&meter, relay.address, &Profile::built_in());
+    observe(&plan, &mut |_| {}).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_reading_that_fails_costs_itself_and_what_was_read_before_and_after_it_is_kept() {
+    // Readings: four, one just before Modbus, one beside it, and those after it.
+    for (fails, before, visits, after) in [(2, 4, 1, 3), (4, 4, 1, 3), (5, 4, 0, 0), (8, 5, 1, 2)] {
+        let seen = kept(fails).await;
+        let read = (seen.before.len(), seen.visits.len(), seen.after.len());
+        assert_eq!(read, (before, visits, after), "{fails}: {:?}", seen.failures);
+        assert_eq!(seen.failures.len(), 1, "{fails}: {:?}", seen.failures);
     }
 }
 

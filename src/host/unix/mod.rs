@@ -1,5 +1,7 @@
 //! What Unix gives, Linux above all: the same modules with the same functions as in the other systems.
 
+#[cfg(test)]
+pub mod broken;
 pub mod clock;
 pub mod datagram;
 pub mod descriptors;

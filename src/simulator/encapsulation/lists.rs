@@ -153,6 +153,24 @@ mod tests {
 
     const WAIT: Duration = Duration::from_secs(10);
 
+    #[cfg(unix)]
+    #[test]
+    fn a_socket_that_cannot_be_read_is_tried_again_after_a_pause() {
+        use crate::host::broken;
+        use crate::simulator::meter::Meter;
+        use crate::simulator::router::Router;
+        for own in [true, false] {
+            let served = broken::ends(move || async move {
+                let broken = UdpSocket::from_std(broken::socket()).unwrap();
+                let sound = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+                let (socket, everybody) = if own { (broken, sound) } else { (sound, broken) };
+                let meter = Arc::new(Meter::new(&Arc::new(Options::default()), 0));
+                timeout(WAIT, serve(socket, Some(everybody), Arc::new(Router(meter)))).await
+            });
+            assert!(served.is_err(), "a meter serves until it is dropped");
+        }
+    }
+
     #[tokio::test]
     async fn list_identity_is_answered_on_tcp_and_udp_without_a_session() {
         let simulator = Simulator::start(Options::default()).await.unwrap();
