@@ -18,8 +18,8 @@ use crate::lines::{Batch, Field, Head};
 use crate::meter::element::Place;
 use crate::meter::{Profile, Readings, Table, TableSet, Use, Value, decode};
 use crate::schema;
-use crate::verify::energy::counters::ASSEMBLY;
 use crate::verify::energy::stored::{self, Raw, StoredError};
+use crate::verify::energy::track::ASSEMBLY;
 
 use super::{GOOD, answer};
 

@@ -6,11 +6,11 @@
 
 use std::sync::LazyLock;
 
-use super::Config;
 use super::choice::Protocol;
 use super::file;
 use super::meter::MeterConfig;
 use super::options::Options;
+use super::sample;
 use crate::meter::Table;
 use crate::source::logix::Alive;
 
@@ -162,13 +162,13 @@ pub(super) fn uncommented_sample() -> String {
         Some(option) if option.starts_with("[[") || option.contains(" = ") => option.to_owned(),
         _ => line.to_owned(),
     };
-    Config::sample().lines().map(uncomment).collect::<Vec<_>>().join("\n")
+    sample::text().lines().map(uncomment).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Overrides;
+    use crate::config::{Config, Overrides};
 
     fn told(text: &str) -> Vec<String> {
         Config::parse(text, &Overrides::default()).unwrap().warnings

@@ -13,6 +13,11 @@ pub const MIN_INTERVAL: Duration = Duration::from_millis(200);
 /// The shortest interval of Modbus beside EtherNet/IP: each read may stop EtherNet/IP for a moment.
 pub const MIN_MODBUS_TABLES_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
+/// How often a meter is gathered when nothing is said, as in Telegraf's agent.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
+/// `traffic_interval` when none is given.
+pub const DEFAULT_TRAFFIC_INTERVAL: Duration = Duration::from_secs(60);
+
 /// How often a table is read when nothing is said about it; `beside` is Modbus beside EtherNet/IP.
 pub(super) fn default_interval(table: Table, interval: Duration, beside: bool) -> Duration {
     let least = match table {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::meter::{MeterConfig, Resolved};
+use super::meter::MeterConfig;
+use super::resolve::Resolved;
 use super::serial::SerialLineError;
 use crate::host::serial::Settings;
 use crate::meter::block::{Access, Span, spans};

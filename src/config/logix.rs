@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::choice::Connection;
+use super::controller_tags::{FaultTags, Instance};
 use super::duration::show;
 use super::options::Options;
-use crate::enip::tag::{Route, TagName};
+use crate::enip::tag::Route;
 use crate::meter::{Profile, Sizes, Table};
 use crate::source::logix::{Alive, Held};
 
@@ -15,31 +16,6 @@ use crate::source::logix::{Alive, Held};
 const FROZEN_AFTER: Duration = Duration::from_secs(60);
 /// What `frozen_after` may be: a meter's values are not renewed much faster, and an hour is no sign of life.
 const FROZEN: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
-
-/// An assembly's instance, as the key of a table of tags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Instance(pub u16);
-
-/// The tags that say whether the controller's connection to the meter is faulted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FaultTags {
-    /// There is none.
-    None,
-    /// One for all assemblies.
-    All(TagName),
-    /// One for each.
-    Each(BTreeMap<Instance, TagName>),
-}
-
-impl FaultTags {
-    fn of(&self, assembly: u16) -> Option<&TagName> {
-        match self {
-            FaultTags::None => None,
-            FaultTags::All(tag) => Some(tag),
-            FaultTags::Each(tags) => tags.get(&Instance(assembly)),
-        }
-    }
-}
 
 /// A controller's tags that cannot be read, or not be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::file::ShapeError;
 use super::limits::LimitError;
 use super::listening::ListeningError;
 use super::load_profile::LoadProfileError;
@@ -12,6 +11,7 @@ use super::meter::MeterError;
 use super::names::NameError;
 use super::selection::SelectionError;
 use super::serial::SerialLineError;
+use super::shape::ShapeError;
 use crate::meter::ProfileError;
 
 /// A configuration that cannot be used; its text is one line that says what to change.

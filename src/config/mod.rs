@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! file       text → options per block and meter, with their lines (shape)
+//!   shape      what is wrong with a text that is none
 //!   slip       a line that is no TOML → what was probably meant
 //! options    what may be written, and what a meter inherits
 //! value      one value: variables expanded, parsed, refused with its line
 //!   env, duration, address, zone, choice, names
-//! meter      options and defaults → one meter's settings (sense)
+//! resolve    options and defaults → the settings of one meter (sense)
+//!   meter      what a meter's settings are
 //!   limits     what a meter can bear, and why
 //!   listening  class 1: what is listened to, and how
 //!   serial     serial ports, and how characters look on their lines
@@ -15,6 +17,7 @@
 //!   selection  which tables are read, which fields are emitted
 //! line       meters of one serial line, and what it can carry
 //! effect     options that mean nothing for a meter that is read in its way
+//! sample     every option with its default, as it is shipped
 //! by_hand    meters of the command line instead of a file
 //! mistake    what is wrong, and where
 //! warnings   what a valid configuration should still be told
@@ -25,12 +28,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 mod address;
 mod by_hand;
 mod choice;
+mod controller_tags;
 mod duration;
 mod effect;
 mod env;
@@ -44,8 +47,11 @@ mod meter;
 mod mistake;
 mod names;
 mod options;
+mod resolve;
+mod sample;
 mod selection;
 mod serial;
+mod shape;
 mod slip;
 mod value;
 mod warnings;
@@ -60,21 +66,24 @@ pub use choice::{
     Accepted, Connection, ETHERNET_IP_PORT, Emit, IdentityPolicy, Listened, MODBUS_PORT, MapCheckPolicy,
     OtherOption, Protocol, Requested, Timed,
 };
+pub use controller_tags::{FaultTags, Instance};
 pub use duration::{DurationError, parse as parse_duration, show as show_duration};
 pub use env::VariableError;
 #[cfg(feature = "sparkplug")]
 pub(crate) use env::expand as expand_variables;
-pub use file::ShapeError;
-pub use limits::{LimitError, MIN_INTERVAL, MIN_MODBUS_TABLES_INTERVAL};
+pub use limits::{
+    DEFAULT_INTERVAL, DEFAULT_TRAFFIC_INTERVAL, LimitError, MIN_INTERVAL, MIN_MODBUS_TABLES_INTERVAL,
+};
 pub use listening::{Listening, ListeningError};
 pub use load_profile::LoadProfileError;
-pub use logix::{FaultTags, Instance, LogixError, LogixTags};
+pub use logix::{LogixError, LogixTags};
 pub use meter::{BUILT_IN_PROFILE, EthernetIp, MeterConfig, MeterError, ModbusSettings};
 pub use mistake::{ConfigError, Mistake};
 pub use names::{MeterName, NameError, TagValue};
 pub use options::Options;
 pub use selection::SelectionError;
 pub use serial::SerialLineError;
+pub use shape::ShapeError;
 pub use slip::Slip;
 pub use value::{BaudRate, FromText, Switchable, ValueError, Within, argument};
 pub use zone::{Zone, ZoneError};
@@ -82,15 +91,10 @@ pub use zone::{Zone, ZoneError};
 use crate::host::places;
 use effect::Written;
 use file::{Block, Placed};
-use meter::{Resolved, Surroundings};
+use resolve::{Resolved, Surroundings};
 
 /// Where the configuration is looked for when the command line names none.
 pub const DEFAULT_PATH: &str = places::CONFIGURATION;
-
-/// How often a meter is gathered when nothing is said, as in Telegraf's agent.
-pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
-/// `traffic_interval` when none is given.
-pub const DEFAULT_TRAFFIC_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The state file used when the configuration names none and its directory exists.
 pub const DEFAULT_STATE_FILE: &str = places::STATE_FILE;
@@ -155,14 +159,7 @@ impl Config {
 
     /// The sample configuration: every option with its default, no meter.
     pub fn sample() -> &'static str {
-        // The file is the one of Unix; in single quotes a backslash stands for itself.
-        static SAMPLE: LazyLock<String> = LazyLock::new(|| {
-            let path = DEFAULT_STATE_FILE;
-            let quote = if path.contains('\\') { '\'' } else { '"' };
-            let shipped = "\"/var/lib/telegraf/telegraf-pm500.state.json\"";
-            include_str!("../../packaging/config.toml").replace(shipped, &format!("{quote}{path}{quote}"))
-        });
-        &SAMPLE
+        sample::text()
     }
 
     /// All that a person should be told who runs a command.
@@ -200,7 +197,7 @@ fn build(
                 called.or(options.address.as_ref().map(|location| location.address.short_name().to_owned()));
             below.push(Written::of(&options));
             let meter = check_path("profile", options.profile.as_ref())
-                .and_then(|()| meter::resolve(options.or(&defaults), &mut around))
+                .and_then(|()| resolve::resolve(options.or(&defaults), &mut around))
                 .map_err(|mistake| ConfigError::at(line, mistake).of_meter(called))?;
             resolved.push(meter);
             lines.push(line);

@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::address::Location;
 use super::choice::{Accepted, Connection, Emit, IdentityPolicy, Listened, MapCheckPolicy, Requested, Timed};
-use super::logix::{FaultTags, Instance};
+use super::controller_tags::{FaultTags, Instance};
 use super::names::{MeterName, TagValue};
 use super::value::{BaudRate, Switchable, Within, optional};
 use super::zone::Zone;

@@ -16,9 +16,9 @@ use super::address::{AddressError, Location};
 use super::choice::{
     Accepted, Connection, Emit, IdentityPolicy, Listened, MapCheckPolicy, OtherOption, Requested, Timed,
 };
+use super::controller_tags::{FaultTags, Instance};
 use super::duration::{self, DurationError};
 use super::env::{self, VariableError};
-use super::logix::{FaultTags, Instance};
 use super::names::{MeterName, NameError, TagValue};
 use super::zone::{self, Zone, ZoneError};
 use crate::enip::tag::{Route, RouteError, TagName, TagNameError};

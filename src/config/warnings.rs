@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::meter::Resolved;
+use super::resolve::Resolved;
 use crate::logging::OfMeter;
 use crate::meter::{Evidence, Table, Use};
 

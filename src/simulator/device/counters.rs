@@ -1,10 +1,9 @@
 //! The energy counters: true integrals, and what their display makes of them.
 
+use super::reading::COUNTERS;
 use crate::meter::names::ENERGY_COUNTERS;
 use crate::simulator::installation::Load;
 
-/// Energy counters of a meter.
-pub(super) const COUNTERS: usize = ENERGY_COUNTERS.len();
 /// Counters of a meter that has been in service for years, in Wh and varh.
 const IN_SERVICE: [f64; COUNTERS] =
     [1_234_567_890.0, 345_678_901.0, 56_789_012.0, 6_789_012.0, 4_567_890.0, 1_678_901.0, 89_012.0, 9_012.0];
@@ -15,13 +14,6 @@ const EXPORT: [usize; 4] = [2, 3, 6, 7];
 /// An older integral is added to the counters, so that the next one stays short. Nobody asks for counters that are
 /// older than this.
 pub(super) const MEMORY: f64 = 120.0;
-
-/// What the counters show at one time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reading {
-    pub(super) counters: [i64; COUNTERS],
-    pub(super) run_minutes: i64,
-}
 
 /// The counters of one meter.
 #[derive(Debug, Clone)]

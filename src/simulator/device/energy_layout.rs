@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::counters::{COUNTERS, Reading};
+use super::reading::{COUNTERS, Reading};
 
 /// How a counter is told by REALs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

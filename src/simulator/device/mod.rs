@@ -7,6 +7,7 @@
 mod counters;
 mod energy_layout;
 mod history;
+mod reading;
 mod settings;
 
 use std::sync::Arc;
@@ -16,10 +17,11 @@ use crate::meter::{Table, Value, names};
 
 use super::Options;
 use super::installation::{Absent, Load, Sample};
-use counters::{Counters, MEMORY, Reading};
+use counters::{Counters, MEMORY};
 pub use energy_layout::{EnergyForm, EnergyLayout, EnergyOrder, EnergyUnit};
 pub use history::CounterHistory;
 use history::Happening;
+use reading::Reading;
 use settings::Settings;
 
 /// A device has been running for this long when it starts, so that its first demand interval is complete.

@@ -7,12 +7,9 @@ use crate::meter::{Profile, Table, names};
 
 use crate::verify::energy::layout::{self, Evidence, Found, Layout, Pair};
 use crate::verify::energy::motion::{self, Settled, Shown};
-use crate::verify::energy::track::Recording;
+use crate::verify::energy::track::{ASSEMBLY, Recording};
 use crate::verify::reading::observation::{Moment, Observation};
 use crate::verify::verdict::{Judged, Verdict};
-
-/// The assembly that carries energy.
-pub const ASSEMBLY: u16 = 107;
 
 /// What is known of the counters.
 #[derive(Debug, Default)]

@@ -94,7 +94,7 @@ impl Written {
                 (offset(high)?, Form::Pair { low_offset: offset(slot)?, modulus, factor: unit })
             }
         };
-        Some(Place { instance: super::counters::ASSEMBLY, offset, form })
+        Some(Place { instance: track::ASSEMBLY, offset, form })
     }
 }
 

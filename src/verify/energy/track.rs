@@ -3,6 +3,9 @@
 use super::quantity::{Power, Quantity};
 use super::unsettled::{Unsettled, minutes};
 
+/// The assembly that carries energy.
+pub const ASSEMBLY: u16 = 107;
+
 /// The REALs of assembly 107 at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {

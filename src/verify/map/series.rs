@@ -1,7 +1,7 @@
 //! The realtime REALs of a meter over several readings, and which element each is taken for.
 //!
 //! A slot is one REAL as it stands on the wire. A map says in which slot each element stands; the profile's map
-//! is one of many, and the [`weigh`](crate::verify::map::weigh) module tells how well each fits.
+//! is one of many, and how well each fits is weighed elsewhere.
 
 use crate::meter::element::{Form, Place, REAL_BYTES, WireType};
 use crate::meter::{Element, Profile, Table, Use};

@@ -12,7 +12,7 @@ use crate::verify::energy::counters::{self, Energy};
 use crate::verify::energy::motion::Shown;
 use crate::verify::energy::pace::Pace;
 use crate::verify::energy::quantity::Power;
-use crate::verify::energy::track::{Recording, Sample};
+use crate::verify::energy::track::{ASSEMBLY, Recording, Sample};
 use crate::verify::map::compare::{self, Agreement};
 use crate::verify::map::hints;
 use crate::verify::map::realtime::{self, Correction, Realtime};
@@ -310,7 +310,7 @@ fn written(mut profile: Profile, energy: &Energy) -> Profile {
     }
     let counters = profile.elements_of(Table::Energy).any(|(_, element)| element.place.is_some());
     let table = if counters { Table::Energy } else { Table::Raw };
-    for assembly in profile.assemblies.iter_mut().filter(|found| found.instance == counters::ASSEMBLY) {
+    for assembly in profile.assemblies.iter_mut().filter(|found| found.instance == ASSEMBLY) {
         if assembly.table != table && table == Table::Raw {
             let raw =
                 Profile::built_in().elements_of(Table::Raw).map(|(_, raw)| raw.clone()).collect::<Vec<_>>();
@@ -331,7 +331,7 @@ fn recording(profile: &Profile, observation: &Observation) -> Recording {
     for moment in observation.moments() {
         let Ok(at) = moment.at.duration_since(std::time::UNIX_EPOCH) else { continue };
         let at = at.as_secs_f64();
-        if let Some(reals) = moment.reals(counters::ASSEMBLY) {
+        if let Some(reals) = moment.reals(ASSEMBLY) {
             recording.samples.push(Sample { at, reals: reals.into_iter().map(f64::from).collect() });
         }
         let readings = assemblies(profile, moment);
