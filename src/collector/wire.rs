@@ -174,3 +174,45 @@ impl Wire {
         Asked { answer, failures }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Overrides};
+    use std::sync::Mutex;
+
+    /// Answers nothing, and notes when it was asked.
+    #[derive(Debug)]
+    struct Times(Arc<Mutex<Vec<Instant>>>);
+
+    #[async_trait::async_trait]
+    impl Source for Times {
+        fn access(&self) -> Access {
+            Access::Assemblies
+        }
+
+        async fn read(&mut self, _: &[Span], _: Deadline) -> Answer {
+            self.0.lock().unwrap().push(Instant::now());
+            Answer::default()
+        }
+
+        async fn close(&mut self) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_table_is_read_twice_in_200_ms_whoever_asks_and_another_one_need_not_wait() {
+        let text =
+            "[[inputs.powermonitor_500]]\n[[inputs.powermonitor_500.meter]]\naddress = \"192.0.2.1\"\n";
+        let config = Arc::new(Config::parse(text, &Overrides::default()).unwrap().meters.remove(0));
+        let mut readings = Readings::new(config.profile.elements.len());
+        let times = Arc::default();
+        let mut wire = Wire::new(config, Box::new(Times(Arc::clone(&times))), None);
+        let (realtime, alarm) = (TableSet::from(Table::Realtime), TableSet::from(Table::Alarm));
+        for tables in [realtime, realtime, alarm, realtime.union(alarm), TableSet::EMPTY] {
+            wire.read(tables, &mut readings).await;
+        }
+        let times = times.lock().unwrap();
+        let apart: Vec<u128> = times.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
+        assert_eq!(apart, [200, 0, 200, 0]);
+    }
+}
