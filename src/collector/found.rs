@@ -29,10 +29,10 @@ pub struct Found {
 }
 
 impl Found {
-    /// Adds what a second question of the gather told beside its values.
-    pub fn also(&mut self, again: Found) {
-        self.failures.extend(again.failures);
-        self.notices.extend(again.notices);
-        self.events.extend(again.events);
+    /// Adds what else was found: failures, notices and events.
+    pub fn also(&mut self, more: Found) {
+        self.failures.extend(more.failures);
+        self.notices.extend(more.notices);
+        self.events.extend(more.events);
     }
 }

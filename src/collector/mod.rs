@@ -57,7 +57,7 @@ use health::{Health, Outcome};
 use history::counters::Counted;
 use history::{DeviceHistory, History};
 use judge::fingerprint::fingerprint;
-use judge::{Judge, has_values};
+use judge::{Judge, Judgement, has_values};
 use report::{Device, Report, Sample};
 use room::Room;
 use schedule::Due;
@@ -249,21 +249,30 @@ impl Collector {
         let wanted = due.tables.union(due.beside);
         meter_clock::compare(&config.profile, config.timezone.as_ref(), readings);
         self.health.took(readings);
-        let first = self.look_again(due, readings, &mut found).await;
+        let (again, first) = self.look_again(due, readings).await;
+        found.also(again);
         found.failures.extend(judge::empty(&config.profile, readings, wanted, &found.failures));
-        let held = self.judge(readings, &mut found);
+        let Judgement { held, failures, events } = self.judge(readings, &found.failures);
+        found.also(Found { failures, events, ..Found::default() });
         held.iter().for_each(|table| readings.forget(&config.profile, table));
         self.follow_clock();
         let read = |readings: &Readings| judge::read(&config.profile, readings, wanted.difference(held));
         // A meter whose values are held back has answered: it is known, and so is what is wrong with its map.
         let answered = !held.union(read(readings)).is_empty();
         // Who it is comes first: nothing is compared across an exchange of meters.
-        let exchanged = answered && self.recognize(readings, &mut found).await;
-        let counted = self.count(first.filter(|_| !exchanged), readings, &mut found);
+        let (again, exchanged) = match answered {
+            true => self.recognize(readings, &found.failures).await,
+            false => Default::default(),
+        };
+        found.also(again);
+        let (counted, doubtful) = self.count(first.filter(|_| !exchanged), readings);
+        found.failures.extend(doubtful);
         found.read = read(readings);
         found.samples = samples.into_iter().filter(|sample| found.read.contains(sample.table)).collect();
         self.health.gathered(wanted, &found.failures, found.read, self.link);
-        found.events.extend(self.follow_gaps(due, readings, &found.failures, exchanged));
+        let ended = self.history.follow_gaps(&config, due, readings, &found.failures, exchanged);
+        self.health.gaps += ended.len() as u64;
+        found.events.extend(ended);
         found.events.extend(self.follow_faults(wanted, readings, &found));
         if answered {
             found.events.extend(self.follow_values(readings, counted.events));
@@ -344,9 +353,9 @@ impl Collector {
         changed.then_some(Event::ConnectionChanged { before, after })
     }
 
-    /// Holds values back that contradict the map.
-    fn judge(&mut self, readings: &Readings, found: &mut Found) -> TableSet {
-        let complete = !found.failures.iter().any(|(table, _)| *table == Table::Realtime);
+    /// Which values contradict the map and are to be held back, beside what failed.
+    fn judge(&mut self, readings: &Readings, failures: &[(Table, Failure)]) -> Judgement {
+        let complete = !failures.iter().any(|(table, _)| *table == Table::Realtime);
         let connections = self.health.traffic.reconnects;
         let ct_ratio = self.history.ct_ratio();
         let profile = &self.config.profile;
@@ -355,22 +364,21 @@ impl Collector {
         if self.judge.is_proven() {
             self.history.proved(self.map_print);
         }
-        found.failures.extend(judgement.failures);
-        found.events.extend(judgement.events);
-        judgement.held
+        judgement
     }
 
-    /// Takes in who the meter is; returns whether it is another one than before.
-    async fn recognize(&mut self, readings: &mut Readings, found: &mut Found) -> bool {
+    /// Takes in who the meter is, beside what failed; gives what that told, and whether it is another one than before.
+    async fn recognize(&mut self, readings: &mut Readings, failures: &[(Table, Failure)]) -> (Found, bool) {
+        let mut found = Found::default();
         let config = self.config.clone();
         // Over EtherNet/IP every session begins with the question; Modbus has no session that an exchange breaks.
         let asked = readings.taken(Table::Info).is_some() || self.wire.identifies();
         if !asked && self.history.doubts(&config.profile, readings) {
-            let (again, _) = self.ask(Table::Info.into(), readings).await;
-            found.also(again);
+            (found, _) = self.ask(Table::Info.into(), readings).await;
         }
         let refused = |(table, failure): &(Table, Failure)| *table == Table::Info && failure.is_no();
-        let settled = readings.taken(Table::Info).is_some() || found.failures.iter().any(refused);
+        let settled =
+            readings.taken(Table::Info).is_some() || failures.iter().chain(&found.failures).any(refused);
         let identity = self.wire.identity();
         let news = self.device.learn(
             (identity, self.wire.controller()),
@@ -384,40 +392,13 @@ impl Collector {
         {
             self.faults.warn(&format!("{mismatch}; read all the same, as the configuration says"));
         }
-        let Some(swapped) = self.history.recognize(&self.device, self.clock.now()) else { return false };
+        let Some(swapped) = self.history.recognize(&self.device, self.clock.now()) else {
+            return (found, false);
+        };
         self.faults.warn(&swapped.to_string());
         self.judge.exchanged();
         found.events.push(swapped);
-        true
-    }
-
-    /// Says which gaps have ended.
-    fn follow_gaps(
-        &mut self,
-        due: Due,
-        readings: &Readings,
-        failures: &[(Table, Failure)],
-        exchanged: bool,
-    ) -> Vec<Event> {
-        let config = &self.config;
-        for table in due.tables.union(due.beside).iter() {
-            // What the meter never gives leaves no gap in the rest of the table.
-            let given = |failure: &Failure| failure.is_no() && has_values(&config.profile, readings, table);
-            match failures.iter().find(|(failed, failure)| *failed == table && !given(failure)) {
-                Some((_, failure)) => {
-                    let partly = has_values(&config.profile, readings, table);
-                    self.history.missed(table, Cause::from(failure), partly);
-                }
-                None => {
-                    let Some(taken) = readings.taken(table) else { continue };
-                    let period = (!due.triggered).then(|| config.period(table));
-                    self.history.read(table, taken, period);
-                }
-            }
-        }
-        let ended = self.history.ended_gaps(exchanged);
-        self.health.gaps += ended.len() as u64;
-        ended
+        (found, true)
     }
 
     /// Says what failed and what works again, and lets a silent meter rest.
@@ -442,27 +423,34 @@ impl Collector {
         refused.map(|(table, failure)| Event::BlockRefused { table, failure: failure.clone() }).collect()
     }
 
-    /// Looks at the counters once more when one of them is where it cannot be; returns what the first look saw. What
+    /// Looks at the counters once more when one of them is where it cannot be; gives what the first look saw then. What
     /// a listener or a controller has may be the same sample again, and Modbus beside EtherNet/IP has had its turn:
     /// there the next gather decides.
-    async fn look_again(&mut self, due: Due, readings: &mut Readings, found: &mut Found) -> Option<Readings> {
+    async fn look_again(&mut self, due: Due, readings: &mut Readings) -> (Found, Option<Readings>) {
         let profile = &self.config.profile;
         let anew = due.tables.contains(Table::Energy) && matches!(self.link, Link::Explicit | Link::Modbus);
         if !anew || !self.history.is_puzzled(profile, readings) {
-            return None;
+            return Default::default();
         }
         let mut newer = Readings::new(profile.elements.len());
         let (again, _) = self.put(Table::Energy.into(), &mut newer).await;
-        found.also(Found { failures: Vec::new(), ..again });
-        newer.taken(Table::Energy)?;
+        let again = Found { failures: Vec::new(), ..again };
+        if newer.taken(Table::Energy).is_none() {
+            return (again, None);
+        }
         self.health.took(&newer);
         let first = readings.clone();
         readings.renew(&self.config.profile, Table::Energy, &newer);
-        Some(first)
+        (again, Some(first))
     }
 
-    /// Takes the counters in, and holds back those of which nobody knows yet what they mean.
-    fn count(&mut self, first: Option<Readings>, readings: &mut Readings, found: &mut Found) -> Counted {
+    /// Takes the counters in, and holds back those of which nobody knows yet what they mean: where that leaves nothing of
+    /// energy, it is a failure.
+    fn count(
+        &mut self,
+        first: Option<Readings>,
+        readings: &mut Readings,
+    ) -> (Counted, Option<(Table, Failure)>) {
         let profile = &self.config.profile;
         let counted = match &first {
             Some(first) => self.history.count(profile, &[first, readings]),
@@ -470,14 +458,13 @@ impl Collector {
         };
         self.health.values_dropped += counted.glitches;
         counted.held.iter().for_each(|index| readings.set(*index, None));
-        if let Some(doubt) = &counted.doubt {
-            if has_values(profile, readings, Table::Energy) {
-                self.faults.warn_doubt(doubt);
-            } else {
-                found.failures.push((Table::Energy, FailureKind::BadData.because(doubt.as_str())));
-            }
+        let Some(doubt) = &counted.doubt else { return (counted, None) };
+        if has_values(profile, readings, Table::Energy) {
+            self.faults.warn_doubt(doubt);
+            return (counted, None);
         }
-        counted
+        let failure = FailureKind::BadData.because(doubt.as_str());
+        (counted, Some((Table::Energy, failure)))
     }
 
     /// Tells what began anew or changed in the meter, after `events` of its counters.

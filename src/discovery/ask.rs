@@ -39,6 +39,24 @@ pub struct Answers {
     pub unasked: Vec<(Interface, io::Error)>,
 }
 
+impl Answers {
+    /// Adds what came later, or on another interface.
+    fn also(&mut self, more: Answers) {
+        self.listed.extend(more.listed);
+        self.malformed.extend(more.malformed);
+        self.unasked.extend(more.unasked);
+    }
+
+    fn count(&self) -> usize {
+        self.listed.len() + self.malformed.len()
+    }
+
+    /// For how many more there is room.
+    fn room(&self) -> usize {
+        MOST.saturating_sub(self.count())
+    }
+}
+
 /// Answers kept of one run: a broadcast on a flat network may bring hundreds, an attacker any number.
 const MOST: usize = 4096;
 /// After a failed receive; the next one may fail as well.
@@ -85,18 +103,11 @@ pub async fn everybody(interfaces: &[Interface], manner: Manner) -> Answers {
     let mut all = Answers::default();
     for interface in interfaces {
         match broadcast(interface, mark, manner).await {
-            Ok(socket) => drop(running.spawn(async move {
-                let mut answers = Answers::default();
-                receive(&socket, mark, until, &mut answers).await;
-                answers
-            })),
+            Ok(socket) => drop(running.spawn(async move { receive(&socket, mark, until, MOST).await })),
             Err(error) => all.unasked.push((interface.clone(), error)),
         }
     }
-    for answers in running.join_all().await {
-        all.listed.extend(answers.listed);
-        all.malformed.extend(answers.malformed);
-    }
+    running.join_all().await.into_iter().for_each(|answers| all.also(answers));
     all
 }
 
@@ -124,9 +135,10 @@ pub async fn each(targets: &[Target], manner: Manner) -> io::Result<Answers> {
         let next = Instant::now() + apart;
         // Nobody there, or no way there: so it does not answer.
         let _ = socket.send_to(&request, (target.address, manner.port)).await;
-        receive(&socket, mark, next, &mut answers).await;
+        answers.also(receive(&socket, mark, next, answers.room()).await);
     }
-    receive(&socket, mark, Instant::now() + manner.patience, &mut answers).await;
+    let until = Instant::now() + manner.patience;
+    answers.also(receive(&socket, mark, until, answers.room()).await);
     for target in targets.iter().filter(|target| target.alone) {
         if answers.listed.iter().all(|(address, _)| *address != target.address) {
             match over_tcp(target.address, manner).await {
@@ -144,8 +156,9 @@ pub async fn each(targets: &[Target], manner: Manner) -> io::Result<Answers> {
     Ok(answers)
 }
 
-/// Takes answers in until a time.
-async fn receive(socket: &UdpSocket, mark: [u8; 6], until: Instant, answers: &mut Answers) {
+/// Takes answers in until a time, and leaves out those for which there is no room.
+async fn receive(socket: &UdpSocket, mark: [u8; 6], until: Instant, room: usize) -> Answers {
+    let mut answers = Answers::default();
     let mut bytes = [0; packet::HEADER_LEN + packet::MAX_DATA];
     let mut pause = SHORTEST_PAUSE;
     while let Ok(received) = timeout_at(until, socket.recv_from(&mut bytes)).await {
@@ -154,7 +167,7 @@ async fn receive(socket: &UdpSocket, mark: [u8; 6], until: Instant, answers: &mu
             // is one for ever.
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return;
+                break;
             }
             sleep(pause.min(left)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -162,7 +175,7 @@ async fn receive(socket: &UdpSocket, mark: [u8; 6], until: Instant, answers: &mu
         };
         pause = SHORTEST_PAUSE;
         let SocketAddr::V4(sender) = from else { continue };
-        if answers.listed.len() + answers.malformed.len() >= MOST {
+        if answers.count() >= room {
             continue;
         }
         match list_identity::decode(bytes.get(..length).unwrap_or_default(), mark) {
@@ -170,6 +183,7 @@ async fn receive(socket: &UdpSocket, mark: [u8; 6], until: Instant, answers: &mu
             Err(malformed) => answers.malformed.push((from, malformed.to_string())),
         }
     }
+    answers
 }
 
 /// The same question over TCP, without a session; nothing when nobody answers.
@@ -219,9 +233,7 @@ mod tests {
         use crate::host::broken;
         let came = broken::ends(|| async {
             let socket = UdpSocket::from_std(broken::socket()).unwrap();
-            let mut answers = Answers::default();
-            receive(&socket, [0; 6], Instant::now() + Duration::from_secs(10), &mut answers).await;
-            answers.listed.len() + answers.malformed.len()
+            receive(&socket, [0; 6], Instant::now() + Duration::from_secs(10), MOST).await.count()
         });
         assert_eq!(came, 0);
     }

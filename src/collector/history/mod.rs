@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::config::MeterConfig;
 use crate::meter::reading::milliseconds;
 use crate::meter::{Profile, Readings, Table, TableSet};
-use crate::source::Leftover;
+use crate::source::{Failure, Leftover};
 
 pub mod advance;
 pub mod counters;
@@ -37,6 +37,8 @@ pub use record::Record;
 const CT_RATIO: &str = "ct_ratio";
 
 use super::event::{Cause, Event};
+use super::judge::has_values;
+use super::schedule::Due;
 use counters::Counted;
 use gaps::Gaps;
 use load_profile::{Interval, LoadProfile, Reading, resolution};
@@ -123,6 +125,34 @@ impl History {
         self.record.counter_tracks.values_mut().for_each(|track| track.clock_stepped(by));
     }
 
+    /// Takes in which tables that were due were read, and which failed; gives the gaps that have ended;
+    /// `exchanged` is that another meter answers since.
+    pub fn follow_gaps(
+        &mut self,
+        config: &MeterConfig,
+        due: Due,
+        readings: &Readings,
+        failures: &[(Table, Failure)],
+        exchanged: bool,
+    ) -> Vec<Event> {
+        for table in due.tables.union(due.beside).iter() {
+            // What the meter never gives leaves no gap in the rest of the table.
+            let given = |failure: &Failure| failure.is_no() && has_values(&config.profile, readings, table);
+            match failures.iter().find(|(failed, failure)| *failed == table && !given(failure)) {
+                Some((_, failure)) => {
+                    let partly = has_values(&config.profile, readings, table);
+                    self.missed(table, Cause::from(failure), partly);
+                }
+                None => {
+                    let Some(taken) = readings.taken(table) else { continue };
+                    self.read(table, taken, (!due.triggered).then(|| config.period(table)));
+                }
+            }
+        }
+        let ended = self.gaps.ended().into_iter();
+        ended.map(|gap| Event::Gap(super::event::Gap { exchanged, ..gap })).collect()
+    }
+
     /// A table that was due was not read, or only `partly`.
     pub fn missed(&mut self, table: Table, cause: Cause, partly: bool) {
         self.gaps.broke(table, cause, partly);
@@ -143,12 +173,6 @@ impl History {
     pub fn last_read(&self) -> [Option<SystemTime>; Table::ALL.len()] {
         let told = |table: Table| self.tables.contains(table) && table != Table::Info;
         Table::ALL.map(|table| self.gaps.last_read(table).filter(|_| told(table)))
-    }
-
-    /// The gaps that have ended; `exchanged` is that another meter answers since.
-    pub fn ended_gaps(&mut self, exchanged: bool) -> Vec<Event> {
-        let ended = self.gaps.ended().into_iter();
-        ended.map(|gap| Event::Gap(super::event::Gap { exchanged, ..gap })).collect()
     }
 
     /// Whether any counter is where it cannot be: another meter may answer.

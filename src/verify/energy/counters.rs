@@ -55,7 +55,13 @@ pub fn judge(profile: &Profile, observation: &Observation, beside: &Beside<'_>) 
     for (at, (index, element)) in rows.iter().enumerate() {
         let judged = match (&layout, &evidence) {
             (Some(layout), Some(evidence)) => {
-                judge_solved(&mut energy, (at, *index), element, layout, evidence)
+                let Solved { judged, stands } = judge_solved((at, *index), element, layout, evidence);
+                match stands {
+                    Some(Stands::At(place)) => energy.places.push((*index, place)),
+                    Some(Stands::In(slot, label)) => energy.labels.push((slot, label)),
+                    None => {}
+                }
+                judged
             }
             _ => judge_alone(element, *index, observation, order),
         };
@@ -65,7 +71,7 @@ pub fn judge(profile: &Profile, observation: &Observation, beside: &Beside<'_>) 
         energy.judged.push(judged);
     }
     if let (Some(layout), Some(evidence)) = (&layout, &evidence) {
-        say(&mut energy, &rows, layout, evidence);
+        energy.said.push(summary(&energy.places, &rows, layout, evidence));
     }
     energy
 }
@@ -133,17 +139,37 @@ fn place(pair: &Pair) -> Place {
     Place { instance: ASSEMBLY, offset: offset(pair.high), form }
 }
 
+/// What a layout says of one counter.
+struct Solved {
+    judged: Judged,
+    /// Where it stands, as far as that is proven.
+    stands: Option<Stands>,
+}
+
+/// Where a counter stands in assembly 107.
+enum Stands {
+    /// Where a profile can say it.
+    At(Place),
+    /// In this REAL, which a label tells.
+    In(usize, String),
+}
+
+impl From<Judged> for Solved {
+    fn from(judged: Judged) -> Solved {
+        Solved { judged, stands: None }
+    }
+}
+
 /// One counter beside the solved layout.
 fn judge_solved(
-    energy: &mut Energy,
     (at, index): (usize, usize),
     element: &Element,
     layout: &Layout,
     evidence: &Evidence,
-) -> Judged {
+) -> Solved {
     let counter = evidence.counters.get(at).copied().unwrap_or(evidence.hours);
     let Some(counter) = counter else {
-        return Judged::new(index, Verdict::NotProvable, "it was not read over Modbus");
+        return Judged::new(index, Verdict::NotProvable, "it was not read over Modbus").into();
     };
     let documented = format!("over Modbus, where the manual documents it, it reads {counter}");
     let said = element.place.filter(|place| place.form != Form::Own);
@@ -157,18 +183,18 @@ fn judge_solved(
         Layout::Pairs(found) => match &found[at] {
             Found::At(pair) => {
                 let solved = place(pair);
-                energy.places.push((index, solved));
                 let between = between(evidence, pair);
                 let reason =
                     format!("{documented}, {ASSEMBLY}+{} ({}) {between}", solved.offset, solved.form);
-                match said {
+                let judged = match said {
                     Some(said) if said != solved => Judged::new(
                         index,
                         Verdict::Contradicted,
                         format!("the profile says {ASSEMBLY}+{} ({}); {reason}", said.offset, said.form),
                     ),
                     _ => Judged::new(index, Verdict::Proven, format!("{reason}, no other place fits")),
-                }
+                };
+                Solved { judged, stands: Some(Stands::At(solved)) }
             }
             Found::Open(places) => {
                 let fits = said.is_none_or(|said| places.iter().any(|pair| place(pair) == said));
@@ -179,28 +205,33 @@ fn judge_solved(
                         format!(
                             "{documented}, and assembly {ASSEMBLY} is something else at the profile's place"
                         ),
-                    );
+                    )
+                    .into();
                 }
                 let why = if counter == 0 { "zero" } else { "what another counter reads, too" };
                 let why = format!("{documented}, {why}: {} places in assembly {ASSEMBLY} fit", places.len());
                 Judged::new(index, Verdict::Consistent, format!("{why}; run it again when it has counted on"))
+                    .into()
             }
             Found::Nowhere if said.is_some() => Judged::new(
                 index,
                 Verdict::Contradicted,
                 format!("{documented}, and assembly {ASSEMBLY} does not hold it at the profile's place"),
-            ),
+            )
+            .into(),
             Found::Nowhere => Judged::new(
                 index,
                 Verdict::Consistent,
                 format!("{documented}; assembly {ASSEMBLY} does not hold it as it holds the others"),
-            ),
+            )
+            .into(),
         },
         Layout::Singles(..) | Layout::Unsolved(_) if said.is_some_and(|place| !single(place)) => Judged::new(
             index,
             Verdict::Contradicted,
             format!("{documented}, and assembly {ASSEMBLY} does not hold it at the profile's place"),
-        ),
+        )
+        .into(),
         Layout::Singles(unit, slots) => {
             let slots = slots.get(at).map_or(&[][..], Vec::as_slice);
             if let [slot] = slots {
@@ -212,19 +243,20 @@ fn judge_solved(
                 // A profile says whole units; hours are written in more than one way.
                 if unit.fract() != 0.0 || element.name == names::RUN_TIME || counter == 0 {
                     let label = format!("{} in units of {unit} {}", element.label, element.unit);
-                    energy.labels.push((*slot, label));
-                    return Judged::new(index, Verdict::Consistent, step);
+                    let judged = Judged::new(index, Verdict::Consistent, step);
+                    return Solved { judged, stands: Some(Stands::In(*slot, label)) };
                 }
                 let offset = u16::try_from(*slot).unwrap_or(u16::MAX).saturating_mul(REAL_BYTES);
                 let form = Form::Scaled(*unit as u32);
-                energy.places.push((index, Place { instance: ASSEMBLY, offset, form }));
+                let place = Place { instance: ASSEMBLY, offset, form };
                 let reason =
                     format!("{step}, which steps by {} {} there", form.step_at(counter as f64), element.unit);
-                return Judged::new(index, Verdict::Proven, reason);
+                let judged = Judged::new(index, Verdict::Proven, reason);
+                return Solved { judged, stands: Some(Stands::At(place)) };
             }
-            Judged::new(index, Verdict::Consistent, documented)
+            Judged::new(index, Verdict::Consistent, documented).into()
         }
-        Layout::Unsolved(_) => Judged::new(index, Verdict::Consistent, documented),
+        Layout::Unsolved(_) => Judged::new(index, Verdict::Consistent, documented).into(),
     }
 }
 
@@ -290,13 +322,18 @@ fn judge_alone(element: &Element, index: usize, observation: &Observation, order
 }
 
 /// What the layout is, as a whole.
-fn say(energy: &mut Energy, rows: &[(usize, &Element)], layout: &Layout, evidence: &Evidence) {
-    let sentence = match layout {
+fn summary(
+    places: &[(usize, Place)],
+    rows: &[(usize, &Element)],
+    layout: &Layout,
+    evidence: &Evidence,
+) -> String {
+    match layout {
         Layout::Pairs(found) => {
             let solved = found.iter().filter(|found| matches!(found, Found::At(_))).count();
             let open = rows.len() - solved;
             let moved = evidence.before != evidence.after;
-            let first = energy.places.first().map(|(_, place)| place.form);
+            let first = places.first().map(|(_, place)| place.form);
             let form = match first {
                 Some(Form::Pair { modulus, factor, .. }) => {
                     format!("high x {modulus} + low, in units of {factor}")
@@ -321,10 +358,9 @@ fn say(energy: &mut Energy, rows: &[(usize, &Element)], layout: &Layout, evidenc
         Layout::Singles(unit, _) => format!(
             "assembly {ASSEMBLY} holds one REAL per counter, in units of {unit} Wh: 24 bits, so large counters come in \
              steps; {} of {} counters have one place",
-            energy.places.len(),
+            places.len(),
             rows.len()
         ),
         Layout::Unsolved(why) => format!("assembly {ASSEMBLY} is not solved: {why}"),
-    };
-    energy.said.push(sentence);
+    }
 }

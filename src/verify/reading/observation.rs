@@ -89,6 +89,21 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// Adds what was read later.
+    pub fn also(&mut self, later: Observation) {
+        let Observation { identity, sizes, before, after, visits, modbus_tried, pause, recording, failures } =
+            later;
+        self.identity = identity.or(self.identity.take());
+        self.sizes.extend(sizes);
+        self.before.extend(before);
+        self.after.extend(after);
+        self.visits.extend(visits);
+        self.modbus_tried |= modbus_tried;
+        self.pause = pause.or(self.pause);
+        self.recording = recording.or(self.recording.take());
+        failures.into_iter().for_each(|failure| self.note(failure));
+    }
+
     /// Notes what could not be read, once.
     pub fn note(&mut self, failure: String) {
         if !self.failures.contains(&failure) {

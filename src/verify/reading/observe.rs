@@ -58,13 +58,13 @@ pub struct Plan {
 /// # Errors
 /// One sentence when the meter cannot be read at all, or is another device.
 pub async fn observe(plan: &Plan, say: &mut impl FnMut(String)) -> Result<Observation, Failure> {
-    let mut seen = Observation::default();
     let Some(eip) = &plan.eip else {
-        if let Some(place) = &plan.modbus {
-            over_modbus(plan, place, &mut seen, say).await?;
-        }
-        return Ok(seen);
+        return match &plan.modbus {
+            Some(place) => over_modbus(plan, place, say).await,
+            None => Ok(Observation::default()),
+        };
     };
+    let mut seen = Observation::default();
     let way = Tcp { endpoint: eip.clone(), protocol: Protocol::EtherNetIp };
     let accepted = plan.require_identity.then(|| plan.profile.identity.clone());
     let mut eip = Eip::new(way, plan.timeouts, accepted);
@@ -105,8 +105,7 @@ pub async fn observe(plan: &Plan, say: &mut impl FnMut(String)) -> Result<Observ
         }
     }
     if let Some(place) = &plan.modbus {
-        let used = beside((plan, place), &mut eip, &moving, &mut seen, say).await;
-        used.err().into_iter().for_each(|failure| seen.note(failure.sentence));
+        seen.also(beside((plan, place), &mut eip, &moving, say).await);
     }
     eip.close().await;
     Ok(seen)
@@ -160,17 +159,25 @@ impl Progress {
     }
 }
 
-/// Uses Modbus while EtherNet/IP is watched.
+/// Uses Modbus while EtherNet/IP is watched; gives what that brought.
 async fn beside(
     (plan, place): (&Plan, &Place),
     eip: &mut Eip,
     moving: &[u16],
-    seen: &mut Observation,
     say: &mut impl FnMut(String),
-) -> Result<(), Failure> {
+) -> Observation {
+    let mut seen = Observation::default();
     // As close before Modbus as can be: the counters go on.
-    let before = seen.note_refused(moment(eip, moving).await?);
-    seen.before.push(before);
+    match moment(eip, moving).await {
+        Ok(read) => {
+            let moment = seen.note_refused(read);
+            seen.before.push(moment);
+        }
+        Err(failure) => {
+            seen.note(failure.sentence);
+            return seen;
+        }
+    }
     seen.modbus_tried = true;
     let watched = moving.first().copied().unwrap_or(101);
     say("using Modbus now".to_owned());
@@ -217,7 +224,7 @@ async fn beside(
     }
     if blocks.is_empty() {
         // Nobody was connected: there is nothing to be measured.
-        return Ok(());
+        return seen;
     }
     say(format!("Modbus was used for {}", milliseconds(lasted)));
     seen.visits.push(Visit { at, blocks });
@@ -259,7 +266,7 @@ async fn beside(
             }
         }
     }
-    Ok(())
+    seen
 }
 
 /// A time for people.
@@ -271,9 +278,9 @@ pub fn milliseconds(time: Duration) -> String {
 async fn over_modbus(
     plan: &Plan,
     place: &Place,
-    seen: &mut Observation,
     say: &mut impl FnMut(String),
-) -> Result<(), Failure> {
+) -> Result<Observation, Failure> {
+    let mut seen = Observation::default();
     let mut modbus = open(plan, place);
     let all = [Table::Realtime, Table::Energy, Table::Settings, Table::Alarm, Table::Info];
     let mut progress = Progress::new(plan, say);
@@ -296,7 +303,7 @@ async fn over_modbus(
         }
     }
     modbus.close().await;
-    Ok(())
+    Ok(seen)
 }
 
 fn open(plan: &Plan, place: &Place) -> Box<dyn Source> {
