@@ -4,6 +4,8 @@
 //! can leave the program: `fields`, the README's Metrics section and the names a user tag may not have
 //! come from them, and a test holds every emitted line against them.
 
+use crate::meter::{Table, names};
+
 /// Tag on every line of a meter: its name.
 pub const METER_TAG: &str = "meter";
 /// Tag on event lines: what happened.
@@ -14,9 +16,9 @@ pub const STATUS: &str = "powermonitor_500_status";
 /// Counters since start: seldom, for what moves slowly need not be stored at every interval.
 pub const TRAFFIC: &str = "powermonitor_500_traffic";
 /// What the meter is: at connect, then hourly.
-pub const INFO: &str = "powermonitor_500_info";
+pub const INFO: &str = Table::Info.measurement();
 /// The energy counters: the meter's own, and one field about them.
-pub const ENERGY: &str = "powermonitor_500_energy";
+pub const ENERGY: &str = Table::Energy.measurement();
 /// The field about them.
 pub const COUNTING_SINCE: &str = "counting_since_ms";
 /// The load profile: energy from boundary to boundary.
@@ -85,13 +87,18 @@ pub const FIELDS: &[Entry] = &[
     ),
     entry(STATUS, "tables_ok", Integer, "tables read completely in this gather"),
     entry(STATUS, "tables_failed", Integer, "tables due in this gather that failed wholly or in part"),
-    entry(STATUS, "realtime_age_ms", Integer, "age of the newest realtime values; absent until first read"),
-    entry(STATUS, "max_age_ms", Integer, "the same for max"),
-    entry(STATUS, "demand_age_ms", Integer, "the same for demand"),
-    entry(STATUS, "energy_age_ms", Integer, "the same for energy"),
-    entry(STATUS, "alarm_age_ms", Integer, "the same for alarm"),
-    entry(STATUS, "settings_age_ms", Integer, "the same for settings"),
-    entry(STATUS, "raw_age_ms", Integer, "the same for the undecoded assembly 107"),
+    entry(
+        STATUS,
+        Table::Realtime.age_field(),
+        Integer,
+        "age of the newest realtime values; absent until first read",
+    ),
+    entry(STATUS, Table::Max.age_field(), Integer, "the same for max"),
+    entry(STATUS, Table::Demand.age_field(), Integer, "the same for demand"),
+    entry(STATUS, Table::Energy.age_field(), Integer, "the same for energy"),
+    entry(STATUS, Table::Alarm.age_field(), Integer, "the same for alarm"),
+    entry(STATUS, Table::Settings.age_field(), Integer, "the same for settings"),
+    entry(STATUS, Table::Raw.age_field(), Integer, "the same for the undecoded assembly 107"),
     entry(STATUS, "result", Text, "result_code in words"),
     entry(STATUS, "connection", Text, "connection_code in words"),
     entry(STATUS, "response_time_ms", Float, "slowest reply of this gather"),
@@ -157,15 +164,15 @@ pub const FIELDS: &[Entry] = &[
     ),
     entry(
         INTERVAL,
-        "active_import_wh",
+        names::ACTIVE_IMPORT,
         Integer,
         "energy of the interval that ends at the line's time, with interval_energy: what the counter rose from the \
          reading nearest to the interval's first boundary to the one nearest to its last; absent when nothing is \
          known",
     ),
-    entry(INTERVAL, "active_export_wh", Integer, "the same for export"),
-    entry(INTERVAL, "reactive_import_varh", Integer, "the same for reactive import"),
-    entry(INTERVAL, "reactive_export_varh", Integer, "the same for reactive export"),
+    entry(INTERVAL, names::ACTIVE_EXPORT, Integer, "the same for export"),
+    entry(INTERVAL, names::REACTIVE_IMPORT, Integer, "the same for reactive import"),
+    entry(INTERVAL, names::REACTIVE_EXPORT, Integer, "the same for reactive export"),
     entry(INTERVAL, "interval_s", Integer, "length of the interval"),
     entry(INTERVAL, "start_offset_ms", Integer, "first reading minus first boundary"),
     entry(INTERVAL, "end_offset_ms", Integer, "last reading minus last boundary"),

@@ -33,7 +33,7 @@ impl Table {
         [Table::Realtime, Table::Max, Table::Demand, Table::Energy, Table::Alarm, Table::Settings];
 
     /// The measurement that carries this table's fields.
-    pub fn measurement(self) -> &'static str {
+    pub const fn measurement(self) -> &'static str {
         match self {
             Table::Realtime => "powermonitor_500",
             Table::Max => "powermonitor_500_max",
@@ -47,7 +47,7 @@ impl Table {
     }
 
     /// The status field that carries the age of this table's newest reading.
-    pub fn age_field(self) -> &'static str {
+    pub const fn age_field(self) -> &'static str {
         match self {
             Table::Realtime => "realtime_age_ms",
             Table::Max => "max_age_ms",

@@ -115,7 +115,7 @@ pub static LAWS: [Law; 27] = [
                 _ => Found::new(1.0, Says::Broken),
             }
         },
-        found: |v| format!("frequency_hz is {:.3e}", v[0]),
+        found: |v| format!("{} is {:.3e}", name(FREQUENCY), v[0]),
     },
     mean(&all(STAR)),
     mean(&all(DELTA)),
@@ -229,7 +229,7 @@ pub static LAWS: [Law; 27] = [
             let misfit = sum(-1.0).min(sum(1.0)) / most;
             Found::new(misfit, if misfit <= 0.05 { Says::Holds } else { Says::Nothing })
         },
-        found: |v| format!("current_n_a is {:.2} A", v[3]),
+        found: |v| format!("{} is {:.2} A", name(of(CURRENT, 3)), v[3]),
     },
 ];
 

@@ -24,7 +24,8 @@ pub enum StoredError {
     NoRaw,
     /// No line with power.
     #[error(
-        "there is no line of powermonitor_500 with active_power_total_w, of which the counters are the integral"
+        "there is no line of powermonitor_500 with {}, of which the counters are the integral",
+        ACTIVE[3]
     )]
     NoPower,
     /// Several meters in one file.

@@ -27,10 +27,10 @@ pub fn of(profile: &Profile, observation: &Observation, judged: &[Judged], expec
     }
     let element = |one: &Judged| &profile.elements[one.index];
     if judged.iter().any(|one| element(one).name == names::PHASE_SEQUENCE && one.verdict != Verdict::Proven) {
-        limits.push(
-            "phase_sequence is a constant, and no law touches a constant: compare it with the display"
-                .to_owned(),
-        );
+        let name = names::PHASE_SEQUENCE;
+        limits.push(format!(
+            "{name} is a constant, and no law touches a constant: compare it with the display"
+        ));
     }
     if judged.iter().any(|one| matches!(element(one).table, Table::Max | Table::Demand)) {
         limits.push(
