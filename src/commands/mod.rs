@@ -11,6 +11,7 @@ pub mod discover;
 pub mod dump;
 pub mod energy;
 pub mod fields;
+mod line_protocol;
 mod line_time;
 mod meters;
 mod output_file;

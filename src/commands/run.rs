@@ -6,7 +6,7 @@ use crate::cli::PluginArgs;
 use crate::config::{Config, Overrides};
 use crate::{logging, plugin};
 
-use super::{GOOD, answer, dump};
+use super::{GOOD, answer, line_protocol};
 
 /// Runs the plugin, or answers `--sample-config`, `--check-config` or `--once`. `level` was given on the
 /// command line and wins over the configuration's.
@@ -29,7 +29,7 @@ pub async fn run(args: PluginArgs, level: Option<LevelFilter>) -> anyhow::Result
         return answer::print(text.as_bytes()).map(|_| GOOD);
     }
     if args.once {
-        return dump::gather(config, Some(1)).await;
+        return line_protocol::print(config, Some(1)).await;
     }
     plugin::run(config, args.poll_interval_disabled).await?;
     Ok(GOOD)
