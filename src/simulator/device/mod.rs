@@ -22,7 +22,7 @@ pub use energy_layout::{EnergyForm, EnergyLayout, EnergyOrder, EnergyUnit};
 pub use history::CounterHistory;
 use history::Happening;
 use reading::Reading;
-use settings::Settings;
+use settings::{DEMAND_PERIOD, Settings};
 
 /// A device has been running for this long when it starts, so that its first demand interval is complete.
 pub(super) const UPTIME: f64 = 86_400.0;
@@ -34,10 +34,6 @@ const MOST_SAMPLES: f64 = 900.0;
 
 /// The maximum values were reset this long before a device starts.
 const MAXIMUM_AGE: f64 = 60.0;
-
-/// The demand interval: 15 minutes, fixed, not synchronized to the clock (factory setting of the simulator;
-/// the meter's own was not found).
-const DEMAND_PERIOD: f64 = 900.0;
 
 /// The hours counter as it stood at [`UPTIME`], in minutes.
 const RUN_MINUTES: f64 = 12_345.0 * 60.0 + 41.0;

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::DEMAND_PERIOD;
 use crate::meter::Value;
+
+/// The demand interval: 15 minutes, fixed, not synchronized to the clock (factory setting of the simulator;
+/// the meter's own was not found).
+pub(super) const DEMAND_PERIOD: f64 = 900.0;
 
 /// Settings of one meter.
 #[derive(Debug, Clone, Default)]

@@ -56,7 +56,7 @@ pub mod resolution;
 mod tests;
 mod written;
 
-use written::Written;
+use written::{LATEST, Written};
 
 /// A reading this near to its boundary, or nearer than 1 % of the interval, is on it, in ms.
 const ON_BOUNDARY: i64 = 1000;
@@ -64,8 +64,6 @@ const ON_BOUNDARY: i64 = 1000;
 const SHORTEST_MEAN: i64 = 1000;
 /// Most intervals without a reading that one reading makes: a month of quarter hours.
 const MOST_EMPTY: usize = 3000;
-/// No time is later, in ms since the epoch: the year 33658.
-const LATEST: i64 = 1_000_000_000_000_000;
 
 /// One reading of the energy counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LATEST;
+/// No time is later, in ms since the epoch: the year 33658.
+pub(super) const LATEST: i64 = 1_000_000_000_000_000;
 
 /// Spans that are remembered; each beyond the first takes a clock that was set.
 const MOST: usize = 8;
