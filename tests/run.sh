@@ -337,6 +337,8 @@ unpack_server mosquitto usr/bin/mosquitto_passwd usr/sbin/mosquitto
 copy_packet_capture
 # For tests/bench/run.sh, which needs the same.
 [ "${1:-}" != --setup ] || exit 0
+# Programs of others are many processes a test, unlike the tests that .cargo/config.toml has in mind.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(nproc)}"
 # With arguments somebody wants to see one test.
 [ $# -eq 0 ] || exec cargo test --all-features "$@"
 
