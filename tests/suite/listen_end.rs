@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use telegraf_pm500::collector::Collector;
@@ -13,7 +14,7 @@ use telegraf_pm500::simulator::{Options, Record, Variant};
 use telegraf_pm500::source::listen::Settings;
 
 use crate::common::listening::{
-    DEADLINE, RPI, Tap, frozen, gather_until, is_service, listener, owner, owner_of, settings, until,
+    DEADLINE, EAGER, RPI, Tap, frozen, gather_until, is_service, listener, owner, owner_of, settings, until,
 };
 use crate::common::namespace::alone;
 use crate::common::reading::{config, gather, meter};
@@ -122,6 +123,35 @@ fn after_a_kill_the_next_start_closes_what_was_left_before_it_opens_anything() {
             next.close().await;
             port_is_free().await;
         }
+    });
+}
+
+#[test]
+fn an_open_whose_answer_was_lost_with_its_session_is_closed_and_made_again_at_once() {
+    alone(async {
+        let meter = meter(frozen()).await;
+        let owned = Arc::new(AtomicBool::new(false));
+        let owned_now = owned.clone();
+        let tap = Tap::changing(&meter, move |exchange| {
+            // The meter has opened the connection, and the session, which had been idle, ends before anybody hears of it.
+            let first = is_service(exchange, FORWARD_OPEN) && owned_now.swap(false, Ordering::Relaxed);
+            if first { Answer::Reset } else { Answer::True }
+        })
+        .await;
+        let settings = Settings { rpi: Some(RPI), waits: EAGER, ..settings() };
+        let mut reading = listener(tap.relay.address, settings, DEADLINE);
+        reading.gather(&[Realtime]).await;
+        let _owner = owner(&meter, 1, owner_of(101, RPI)).await;
+        owned.store(true, Ordering::Relaxed);
+        let before = tap.services().len();
+        let said = gather_until(&mut reading, &[Realtime], "heard", |r| r.source.heard().is_some()).await;
+        assert!(!format!("{said:?}").contains("serial numbers"), "it was no reason to wait: {said:?}");
+        let kept = |service: &u8| matches!(*service, FORWARD_OPEN | FORWARD_CLOSE);
+        let order: Vec<_> = tap.services().split_off(before).into_iter().filter(kept).collect();
+        assert_eq!(order, [FORWARD_OPEN, FORWARD_OPEN, FORWARD_CLOSE, FORWARD_OPEN], "{order:02X?}");
+        assert_eq!(listeners(&meter.record()).len(), 1);
+        reading.source.close().await;
+        assert!(meter.record().io.open.iter().all(|open| open.application == InputOnly));
     });
 }
 

@@ -222,9 +222,10 @@ fn start_plugin(plant: &Plant, interval: &str) -> Program {
     std::fs::create_dir_all(&directory).expect("the target directory can be written");
     // A gather that has opened a connection waits for its first frame as long as for a reply, and the PLCs
     // wait ten seconds for theirs.
+    let rpi = rpi().as_millis();
     let mut text = format!(
         "[[inputs.powermonitor_500]]\nstate_file = \"state.json\"\ninterval = \"{interval}\"\ntimeout = \"400ms\"\n\
-         traffic_interval = \"0s\"\nconnection = \"listen_only\"\nrpi = \"100ms\"\nevidence = \"guessed\"\nraw_energy = true\n\
+         traffic_interval = \"0s\"\nconnection = \"listen_only\"\nrpi = \"{rpi}ms\"\nevidence = \"guessed\"\nraw_energy = true\n\
          tables = [\"realtime\", \"max\", \"demand\", \"alarm\"]\n\
          listen_tables = [\"realtime\", \"max\", \"demand\", \"raw\", \"alarm\", \"info\"]\n\
          intervals = {{ max = \"{interval}\", demand = \"{interval}\" }}\n"

@@ -132,7 +132,7 @@ impl<C: Connect> Opener<C> {
         let mut paths = settings.paths.iter().copied();
         let mut path = paths.next().unwrap_or((1, settings.application.heartbeat_instance()));
         let mut suggestions = 0;
-        let mut refused = String::new();
+        let (mut refused, mut lost) = (String::new(), false);
         while let Some((rpi, origin)) = ladder.pop_front() {
             let open = request(settings, (instance, slot.variations), path, (size, rpi));
             let asked = Instant::now();
@@ -141,7 +141,13 @@ impl<C: Connect> Opener<C> {
             self.leftovers.push((instance, closing(&open)));
             let answer = self.explicit.eip.open_connection(&open).await?;
             // One that is open already is this one: it was asked for twice, for the first answer was lost with its session.
-            if !answer.as_ref().is_err_and(|refused| refused.refusal.extended.first() == Some(&DUPLICATE)) {
+            if answer.as_ref().is_err_and(|refused| refused.refusal.extended.first() == Some(&DUPLICATE)) {
+                if !std::mem::replace(&mut lost, true) {
+                    self.close_leftovers().await.map_err(Miss::Unreachable)?;
+                    ladder.push_front((rpi, origin));
+                    continue;
+                }
+            } else {
                 self.leftovers.pop();
             }
             let refusal = match answer {
