@@ -14,8 +14,8 @@ pub fn socket() -> UdpSocket {
     socket
 }
 
-/// Waits in virtual time, which passes only while nobody is busy: whoever tries again and again without a pause ends
-/// never, and this panics.
+/// Waits in virtual time, which passes only while nobody is busy: whoever tries again and again without a pause
+/// never ends, and this panics.
 #[track_caller]
 pub fn ends<F: Future<Output: Send + 'static>>(what: impl FnOnce() -> F + Send + 'static) -> F::Output {
     let (tell, told) = mpsc::channel();
@@ -24,5 +24,5 @@ pub fn ends<F: Future<Output: Send + 'static>>(what: impl FnOnce() -> F + Send +
         let runtime = builder.enable_all().start_paused(true).build().unwrap();
         tell.send(runtime.block_on(async { what().await }))
     });
-    told.recv_timeout(Duration::from_secs(60)).expect("it does nothing else than try again")
+    told.recv_timeout(Duration::from_secs(60)).expect("it does nothing but try again")
 }
